@@ -1,0 +1,142 @@
+"""The inventory: settings in, the tree of services out."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.logger import Logger
+
+from monitor436 import __version__
+from monitor436.agent import wire
+from monitor436.bus import EventBus
+from monitor436.journal import Journal
+from monitor436.model import event as kinds
+from monitor436.model.enrolment import Enrolment
+from monitor436.model.event import Event
+from monitor436.model.ledger import Ledger
+from monitor436.model.roster import Roster
+from monitor436.model.sessions import Sessions
+from monitor436.model.settings import Settings
+from monitor436.model.source import SettingsError
+from monitor436.names import Names
+from monitor436.one_thread import one_thread
+from monitor436.ordered import OrderedServices, StartError
+from monitor436.periodic import Periodic
+from monitor436.services.agent_file import AgentFile, packed
+from monitor436.services.agents import AgentsProtocol, AgentsService
+from monitor436.services.beacon import BeaconService
+from monitor436.services.door import DoorService, Keeper
+from monitor436.services.event_log import REOPEN, EventLog
+from monitor436.services.liveness import Liveness
+from monitor436.services.plans import Plans
+from monitor436.site import Site
+
+ROTATION = 1.0  # seconds between looks whether the events file is to be rotated
+AGENT_FILE = "agent436.pyz"
+ROSTER = "roster.json"
+
+
+def server_name(settings: Settings) -> str:
+    """What this server calls itself in beacons and events."""
+    return settings.name or socket.gethostname().split(".")[0].lower()
+
+
+class Monitor(OrderedServices):
+    """The whole server as one service. `bus` tells of every durable event; parts are found by `getServiceNamed`."""
+
+    log = Logger()
+
+    def __init__(self, bus: EventBus, event_log: EventLog, plans: Plans) -> None:
+        super().__init__()
+        self.bus = bus
+        self._event_log = event_log
+        self._plans = plans
+
+    def startService(self) -> None:
+        """What stands in the way of a start ends the process with one sentence and status 1."""
+        try:
+            super().startService()
+        except (StartError, OSError) as problem:
+            raise SystemExit(f"monitor436: {problem}") from None
+        text = f"server {__version__} started"
+        self._event_log.state([Event(kind=kinds.SERVER_STARTED, text=text, fields={"version": __version__})])
+
+    def stopService(self) -> Any:
+        self._event_log.state([Event(kind=kinds.SERVER_STOPPED, text="server stopping")])
+        return super().stopService()
+
+    def hang_up(self, read: Callable[[], Settings]) -> None:
+        """HUP: open the events file anew, read settings and plans again. Settings with mistakes change nothing."""
+        self._event_log.reopen()
+        try:
+            settings = read()
+        except SettingsError as wrong:
+            text = f"the settings were refused, the old ones stay in force: {wrong}"
+            self.log.error("{text}", text=text)
+            self._event_log.state([Event(kind=kinds.SETTINGS_REFUSED, severity="warning", text=text)])
+            return
+        self.log.info("settings read again; addresses, ports and files are those of the start")
+        self._plans.reload(settings.plans.folder, (settings.heartbeat.every, settings.heartbeat.late))
+
+
+def make_service(settings: Settings, reactor: Any) -> Monitor:
+    """The server that `settings` describe, not started yet.
+
+    Its parts stand in the order in which they start; they stop in the opposite one, the event log last.
+    Raises SiteError and OSError where the state folder cannot be used.
+    """
+    state = Path(settings.state)
+    name, boot = server_name(settings), os.urandom(8).hex()
+    site = Site(state / "site")
+    names = Names(state / "names.jsonl")
+    enrolment = Enrolment(names.read())
+    sessions = Sessions(site.key, os.urandom)
+    ledger = Ledger()
+    bus = EventBus()
+    kept = settings.events
+    journal = Journal(Path(kept.file), kept.rotate_at, kept.rotate_every, kept.keep)
+    event_log = EventLog(journal, ledger, bus, (name, boot), one_thread(reactor, "events"), time.time)
+    rhythm = (settings.heartbeat.every, settings.heartbeat.late)
+    plans = Plans(settings.plans.folder, settings.plans.check_every, rhythm, event_log.state, reactor)
+    roster = Roster(plans.late, settings.heartbeat.pings, settings.heartbeat.unknown_after)
+
+    def about() -> dict[str, object]:
+        return {"server": name, "boot": boot, "port": agents.port, "door": door.port, "degraded": bool(event_log.degraded)}
+
+    def contents() -> dict[str, object]:
+        token = site.token(time.time(), settings.plans.token_expires)
+        return packed(site, (agents.port, settings.beacon.port), settings.beacon.multicast, token)
+
+    protocol = AgentsProtocol(about, sessions, enrolment, names.keep, roster, ledger, event_log, plans, time.monotonic)
+    agents = AgentsService(protocol, settings.agents.address, settings.agents.port, settings.agents.receive_buffer, reactor)
+    agent_file = AgentFile(state / AGENT_FILE, settings.plans.token_expires / 2, contents, reactor)
+    keeper = Keeper(site, enrolment, names.keep, lambda token: site.good(token, time.time()), os.urandom)
+    joinable = settings.plans.join == "accept"
+    place = (settings.plans.address, settings.plans.port)
+    door = DoorService(keeper, site, joinable, plans.plan, agent_file.content, event_log.state, place, reactor)
+    liveness = Liveness(roster, event_log, protocol.ping, state / ROSTER, name, time.monotonic, reactor)
+    beacon = BeaconService(settings.beacon, wire.beacon_key(site.key), about, reactor)
+
+    def planned(hosts: object) -> None:
+        roster.expect(plans.book.hosts(), time.monotonic())
+        roster.retime()
+        protocol.reset(hosts)  # type: ignore[arg-type]
+
+    plans.changed = planned
+    monitor = Monitor(bus, event_log, plans)
+    for part in (
+        event_log,
+        Periodic("rotation", ROTATION, event_log.rotate_if_due, reactor),
+        Periodic("recovery", REOPEN, event_log.recover, reactor),
+        plans,
+        agents,
+        door,
+        agent_file,
+        liveness,
+        beacon,
+    ):
+        part.setServiceParent(monitor)
+    return monitor

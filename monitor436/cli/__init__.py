@@ -1,0 +1,49 @@
+"""The `monitor436` command. One module a sub-command; they are imported only when they are called."""
+
+import importlib
+
+import click
+
+from monitor436 import __version__
+
+COMMANDS = {
+    "agent": "Pack the agent into one file.",
+    "config": "Check settings and plans.",
+    "demo": "Show the whole system at work on this machine.",
+    "hosts": "List the hosts this server knows.",
+    "init": "Write a new folder with settings and plans.",
+    "run": "Run the server in the foreground.",
+    "tail": "Show events as they come.",
+    "verify": "Check that no event is missing or doubled.",
+}
+
+
+class Commands(click.Group):
+    """Finds a sub-command in the module of its name."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"monitor436.cli.{name}"), name)
+        command.short_help = COMMANDS[name]
+        return command
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as wrong:
+            raise click.UsageError(f"{wrong.message}  Known are {', '.join(sorted(COMMANDS))}.", context) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="monitor436")
+def main() -> None:
+    """Heartbeats, plans, logs, checks and their events for a LAN of Linux hosts.
+
+    \b
+    monitor436 init site && monitor436 run -c site/etc/monitor436.yaml
+    monitor436 tail -f --severity warning
+    """

@@ -1,0 +1,53 @@
+"""`monitor436 agent`: the agent as one file."""
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from monitor436.agent.wire import HOST_NAME
+from monitor436.application import AGENT_FILE
+from monitor436.cli.settings_option import settings_option
+from monitor436.model.settings import Settings
+from monitor436.packer import pack as pack_file
+from monitor436.services.agent_file import packed
+from monitor436.site import Site, SiteError, write_private
+
+
+@click.group()
+def agent() -> None:
+    """The agent that runs on hosts."""
+
+
+@agent.command()
+@settings_option
+@click.option("--host", default="", metavar="NAME", help="For this host alone, with its key inside: nothing to join.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Where to write it; - for standard output.")
+def pack(settings: Settings, host: str, output: str | None) -> None:
+    """Pack the agent into one file that a host can start.
+
+    The same source and settings give the same bytes. The file holds a join token (or, with --host, a key): treat it as
+    a secret.
+
+    \b
+    monitor436 agent pack -o agent436.pyz
+    monitor436 agent pack --host web1 -o - | ssh web1 'cat > agent436.pyz; chmod 700 agent436.pyz'
+    """
+    if host and not HOST_NAME.match(host):
+        raise click.UsageError(f"--host: not a host's name: {host!r} (a-z, 0-9, dot, dash, underscore; at most 63)")
+    try:
+        site = Site(Path(settings.state) / "site")
+        token = site.token(time.time(), settings.plans.token_expires)
+        ports = settings.agents.port, settings.beacon.port
+        content = pack_file(packed(site, ports, settings.beacon.multicast, token, host))
+        if output == "-":
+            sys.stdout.buffer.write(content)
+            return
+        path = Path(output or os.path.join(settings.state, f"agent436-{host}.pyz" if host else AGENT_FILE))
+        write_private(path, content, 0o700)
+    except (SiteError, OSError) as problem:
+        raise click.ClickException(str(problem)) from None
+    click.echo(f"{path}  {len(content)} bytes  sha256 {hashlib.sha256(content).hexdigest()}")

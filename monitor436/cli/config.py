@@ -1,0 +1,75 @@
+"""monitor436 config: are the settings and plans good, before a server or a host sees them?"""
+
+import json
+import os
+import sys
+
+import click
+import msgspec
+
+from monitor436.binder import bind
+from monitor436.model.planbook import Planbook
+from monitor436.model.settings import Settings
+from monitor436.model.source import Problem, SettingsError, Source
+from monitor436.planfolder import read_planbook
+from monitor436.yaml_source import read_source
+
+REFUSED = 2  # exit status, as for a wrong command line
+
+
+@click.group()
+def config() -> None:
+    """Look at the settings and plans."""
+
+
+@config.command()
+@click.option("-c", "--config", "path", default="etc/monitor436.yaml", show_default=True, help="The settings file.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def check(path: str, as_json: bool) -> None:
+    """Check the settings and every plan: all problems, each with its place. Exit status 2 if there are any."""
+    book, problems = survey(path)
+    files, checks = book.size() if book else (0, 0)
+    if as_json:
+        found = [msgspec.structs.asdict(problem) for problem in problems]
+        click.echo(json.dumps({"good": not problems, "plan_files": files, "checks": checks, "problems": found}))
+    elif not problems:
+        click.echo(f"{path}: good; {_count(files, 'plan file')}, {_count(checks, 'check')}")
+    else:
+        for problem in problems:
+            click.echo(str(problem), err=True)
+    sys.exit(REFUSED if problems else 0)
+
+
+def survey(path: str) -> tuple[Planbook | None, list[Problem]]:
+    """The plans that the settings at `path` speak of, and the problems of both; no plans where they have problems.
+
+    Plans are looked at even if the settings are wrong, as long as it is clear where they are.
+    """
+    problems: list[Problem] = []
+    try:
+        source = read_source(path)
+    except SettingsError as wrong:
+        return None, wrong.problems
+    base = os.path.dirname(path)
+    settings = Settings()
+    try:
+        settings = bind(source, Settings, "")
+    except SettingsError as wrong:
+        problems += wrong.problems
+    folder = os.path.normpath(os.path.join(base, _plan_folder(source, settings)))
+    try:
+        book = read_planbook(folder, settings.heartbeat.every, settings.heartbeat.late)
+    except SettingsError as wrong:
+        return None, problems + wrong.problems
+    return book, problems
+
+
+def _plan_folder(source: Source, settings: Settings) -> str:
+    """Where plans are, also if something else in the settings was refused."""
+    plans = source.tree.get("plans")
+    folder = plans.get("folder") if isinstance(plans, dict) else None
+    return folder if isinstance(folder, str) and folder.isprintable() else settings.plans.folder
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

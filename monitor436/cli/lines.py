@@ -1,0 +1,31 @@
+"""Events as people read them on a terminal."""
+
+import sys
+
+import click
+
+from monitor436.model.event import Event
+
+COLOURS = {"info": "green", "warning": "yellow", "critical": "red"}
+RANKS = {severity: rank for rank, severity in enumerate(COLOURS)}
+
+
+def shown(event: Event, width: int = 10) -> str:
+    """One event as one line: time (local), severity, host, kind or check, text. Nothing in it moves the cursor."""
+    when = event.time.astimezone().strftime("%m-%d %H:%M:%S") if event.time else ""
+    host = event.host or event.id.partition("/")[0]
+    about = f"{event.kind} {event.check}".strip()
+    severity = click.style(f"{event.severity:8}", fg=COLOURS[event.severity])
+    return f"{when}  {severity}  {plain(host):{width}}  {plain(about):24}  {plain(event.text)}"
+
+
+def plain(text: str) -> str:
+    """Text in which whatever is not printable is spelt out."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+def say(text: str) -> None:
+    """A line on standard output, coloured only if that is a terminal."""
+    click.echo(text, color=sys.stdout.isatty() or None)
+
+

@@ -1,0 +1,33 @@
+"""`monitor436 run`: the server in the foreground."""
+
+import sys
+
+import click
+
+from monitor436.tap import DEFAULT
+
+
+@click.command()
+@click.option("-c", "--config", "path", default=DEFAULT, show_default=True, help="The settings file.")
+@click.option("--here", is_flag=True, help="Also run an agent for this machine, and show events as they come.")
+def run(path: str, here: bool) -> None:
+    """Run the server until it is interrupted.
+
+    It is the same server that `twistd -ny monitor.tac` and `twistd -n monitor436 -c FILE` run. HUP makes it read
+    settings and plans again and open the events file anew; TERM and INT stop it.
+    """
+    from twisted.internet import reactor
+    from twisted.python.log import startLogging
+
+    from monitor436.tap import open_monitor
+
+    if not here:
+        startLogging(sys.stderr, setStdout=False)
+    monitor = open_monitor(path)
+    if here:
+        from monitor436.cli.here import show_here
+
+        show_here(monitor, reactor)
+    reactor.callWhenRunning(monitor.startService)  # type: ignore[attr-defined]
+    reactor.addSystemEventTrigger("before", "shutdown", monitor.stopService)  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]

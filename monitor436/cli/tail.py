@@ -1,0 +1,103 @@
+"""`monitor436 tail`: the events file as people read it."""
+
+import fnmatch
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from msgspec import MsgspecError
+
+from monitor436.cli.lines import RANKS, plain, say, shown
+from monitor436.cli.settings_option import settings_option
+from monitor436.model.event import Event, read_line
+from monitor436.model.settings import Settings
+
+POLL = 0.2  # seconds between looks at the file
+
+
+@click.command()
+@settings_option
+@click.option("-f", "--follow", is_flag=True, help="Go on as events come, through rotation.")
+@click.option("-n", "--lines", "most", type=click.IntRange(min=0), default=20, show_default=True, help="How many past events.")
+@click.option("--host", "hosts", multiple=True, metavar="PATTERN", help='Only of these hosts, such as "web*"; may be repeated.')
+@click.option("--severity", type=click.Choice(list(RANKS)), default="info", show_default=True, help="This or worse.")
+@click.option("--json", "as_json", is_flag=True, help="The lines as they stand in the file.")
+def tail(settings: Settings, follow: bool, most: int, hosts: tuple[str, ...], severity: str, as_json: bool) -> None:
+    """Show the last events, and with -f the next ones.
+
+    \b
+    monitor436 tail -f
+    monitor436 tail -n 1000 --host 'web*' --severity critical --json | jq .text
+    """
+    path = Path(settings.events.file)
+    if not path.exists():
+        raise click.ClickException(f"{path} does not exist: has the server been started?")
+
+    def wanted(event: Event) -> bool:
+        named = not hosts or any(fnmatch.fnmatchcase(event.host, pattern) for pattern in hosts)
+        return named and RANKS[event.severity] >= RANKS[severity]
+
+    past: list[str] = []
+    try:
+        for line, is_past in _lines(path, follow):
+            text = _text(line, wanted, as_json)
+            if text is None:
+                continue
+            if is_past:
+                past.append(text)
+                past = past[-most:] if most else []
+            else:
+                for each in past:
+                    say(each)
+                past = []
+                if text:
+                    say(text)
+        for each in past:
+            say(each)
+    except KeyboardInterrupt:
+        pass
+
+
+def _text(line: bytes, wanted: object, as_json: bool) -> str | None:
+    """What is shown of a line; None for nothing, "" for the end of the past."""
+    if not line:
+        return ""
+    try:
+        event = read_line(line)
+    except MsgspecError:
+        return None if as_json else click.style(f"not an event: {plain(line.decode(errors='replace').strip())}", dim=True)
+    if not wanted(event):  # type: ignore[operator]
+        return None
+    return line.decode().rstrip("\n") if as_json else shown(event)
+
+
+def _lines(path: Path, follow: bool) -> Iterator[tuple[bytes, bool]]:
+    """(line, whether it was there already); an empty line when the past is over. Follows the name, not the file."""
+    file = open(path, "rb")  # noqa: SIM115
+    past = True
+    part = b""
+    while True:
+        for line in file:
+            part += line
+            if part.endswith(b"\n"):
+                yield part, past
+                part = b""
+        if not follow:
+            return
+        if past:
+            past = False
+            yield b"", False
+        if _replaced(file.fileno(), path):
+            file.close()
+            file = open(path, "rb")  # noqa: SIM115
+            continue
+        time.sleep(POLL)
+
+
+def _replaced(opened: int, path: Path) -> bool:
+    try:
+        return not os.path.samestat(os.fstat(opened), os.stat(path))
+    except FileNotFoundError:
+        return False

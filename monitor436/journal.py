@@ -1,0 +1,160 @@
+"""The events file: lines appended, synced, rotated, and read again at start. Blocking; no Twisted in here.
+
+What people tail is never truncated. A checkpoint beside the file ({device, inode, offset, numbers}, replaced by
+rename) says from where the file is to be read at start; without one, every file kept is read.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+Numbers = dict[str, dict[str, int]]  # origin → spool → number
+
+
+class Journal:
+    """One events file and the ones rotated away from it. Every method may raise OSError.
+
+    `rotate_at` is in bytes, `rotate_every` in seconds of one process's life, `keep` the number of rotated files.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        rotate_at: int,
+        rotate_every: float,
+        keep: int,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self._rotate_at = rotate_at
+        self._rotate_every = rotate_every
+        self._keep = keep
+        self._wall = wall
+        self._clock = clock
+        self._file = -1
+        self._size = 0
+        self._identity = (0, 0)
+        self._opened = 0.0
+        self._synced: tuple[tuple[int, int], int] | None = None  # up to where this process knows the file to be durable
+
+    def open(self) -> None:
+        """Open for appending. A last line that was torn by a power cut is finished with a newline, never removed."""
+        self.close()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = not self.path.exists()
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        found = os.fstat(file)
+        self._file, self._size, self._identity = file, found.st_size, (found.st_dev, found.st_ino)
+        self._opened = self._clock()
+        if self._size and os.pread(file, 1, self._size - 1) != b"\n":
+            self._append(b"\n")
+        if new:
+            _sync_folder(self.path.parent)
+        os.fdatasync(file)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def write(self, lines: bytes) -> None:
+        """Append whole lines and return when they are on the disk. If the file was moved away, a new one is begun."""
+        if self._file < 0 or self._moved():
+            self.open()
+        self._append(lines)
+        os.fdatasync(self._file)
+        self._synced = self._identity, self._size
+
+    def wants_rotation(self) -> bool:
+        """Whether the file has become large or old enough."""
+        old = self._clock() - self._opened >= self._rotate_every
+        return self._size >= self._rotate_at or (old and self._size > 0)
+
+    def rotate(self, numbers: Numbers) -> None:
+        """Move the file aside under the time of day, and begin a new one; the oldest beyond `keep` go."""
+        self.checkpoint(numbers)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._wall()))
+        target = self.path.with_name(f"{self.path.name}.{stamp}")
+        more = 0
+        while target.exists():
+            more += 1
+            target = self.path.with_name(f"{self.path.name}.{stamp}-{more:03}")
+        os.rename(self.path, target)
+        self.open()
+        for path in self.rotated()[: -self._keep or None]:
+            path.unlink()
+
+    def rotated(self) -> list[Path]:
+        """The files rotated away, oldest first."""
+        return sorted(self.path.parent.glob(self.path.name + ".[0-9]*"))
+
+    def checkpoint(self, numbers: Numbers) -> None:
+        """Keep `numbers`, which hold for everything written so far."""
+        device, inode = self._identity
+        kept = {"device": device, "inode": inode, "offset": self._size, "numbers": numbers}
+        path = self._checkpoint_path()
+        new = path.with_suffix(".new")
+        with open(new, "w") as file:
+            json.dump(kept, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+
+    def recover(self, known: Numbers) -> tuple[Numbers, Iterator[bytes]]:
+        """Numbers, and every line written since they held, oldest first.
+
+        The numbers are `known`, what holds for the last write of this process; at a start those of the checkpoint;
+        and none with every line there is, if the file they hold for is gone.
+        """
+        files = [*self.rotated(), self.path]
+        for identity, offset, numbers in self._marks(known):
+            for at, path in enumerate(files):
+                found = path.stat()
+                if (found.st_dev, found.st_ino) == identity and found.st_size >= offset:
+                    return numbers, _lines([(path, offset)] + [(later, 0) for later in files[at + 1 :]])
+        return {}, _lines([(path, 0) for path in files])
+
+    def _marks(self, known: Numbers) -> Iterator[tuple[tuple[int, int], int, Numbers]]:
+        if self._synced is not None:
+            yield *self._synced, known
+        try:
+            kept = json.loads(self._checkpoint_path().read_text())
+            yield (kept["device"], kept["inode"]), int(kept["offset"]), kept["numbers"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+
+    def _append(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            written = os.write(self._file, view)
+            self._size += written
+            view = view[written:]
+
+    def _moved(self) -> bool:
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return True
+        return (found.st_dev, found.st_ino) != self._identity
+
+    def _checkpoint_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".checkpoint")
+
+
+def _lines(places: list[tuple[Path, int]]) -> Iterator[bytes]:
+    for path, offset in places:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            yield from file
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,104 @@
+"""An event: the one thing that everything which happens becomes, and the catalogue of their kinds."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field, json
+
+from monitor436.agent import event as agent
+
+Severity = Literal["info", "warning", "critical"]
+Field = str | int | float | bool
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """Something that happened to a host or a server; in the events file one line, with its keys in this order.
+
+    `time` is the wall clock of whoever saw it, `received` that of the server if an agent saw it. `id` is
+    origin/spool/number, where the origin is a host's name or "@" and a server's. What the rules return has neither
+    time nor id yet: the event log gives both.
+    """
+
+    time: datetime | None = None
+    severity: Severity = field(default_factory=lambda: "info")  # a factory's value is always written: severity comes second
+    host: str = ""
+    kind: str = ""
+    check: str = ""
+    text: str = ""
+    fields: dict[str, Field] = {}
+    tags: tuple[str, ...] = ()
+    received: datetime | None = None
+    id: str = ""
+    lost: int = 0  # how many numbers before its own a `lost` event stands for
+
+
+class Stated(Struct, frozen=True):
+    """An event as an agent states it on the wire. Bounds are those of a datagram and of the calendar."""
+
+    at: Annotated[float, Meta(ge=0, le=253402300799)]
+    severity: Severity
+    kind: Annotated[str, Meta(pattern="^[a-z_]{1,32}$")]
+    text: str
+    check: str = ""
+    fields: dict[str, Field] = {}
+    tags: tuple[str, ...] = ()
+    lost: Annotated[int, Meta(ge=0, le=1 << 40)] = 0
+
+    def event(self, host: str, spool: str, number: int, received: datetime) -> Event:
+        """The same as a line of the file."""
+        return Event(
+            datetime.fromtimestamp(self.at, UTC), self.severity, host, self.kind, self.check, self.text,
+            self.fields, self.tags, received, f"{host}/{spool}/{number}", self.lost,
+        )  # fmt: skip
+
+
+SERVER_STARTED = "server_started"
+SERVER_STOPPED = "server_stopped"
+SETTINGS_REFUSED = "settings_refused"
+PLANS_CHANGED = "plans_changed"
+PLANS_REFUSED = "plans_refused"
+HOST_JOINED = "host_joined"
+HOST_REFUSED = "host_refused"
+HOST_FOUND = "host_found"
+HOST_LATE = "host_late"
+HOST_DOWN = "host_down"
+HOST_UP = "host_up"
+HOST_STOPPED = "host_stopped"
+HOST_REBOOTED = "host_rebooted"
+TAKEN_OVER = "taken_over"
+
+KINDS = {
+    SERVER_STARTED: "The server is up.",
+    SERVER_STOPPED: "The server is stopping; this is the last line it writes.",
+    SETTINGS_REFUSED: "A reload found mistakes in the settings; the old ones stay in force.",
+    PLANS_CHANGED: "The plan files were read anew; the text says how many hosts get another plan.",
+    PLANS_REFUSED: "The plan files have mistakes; the old plans stay in force.",
+    HOST_JOINED: "A host asked for a key over TLS and got one.",
+    HOST_REFUSED: "A host greeted under a name that is bound to another key.",
+    HOST_FOUND: "A host was heard for the first time.",
+    HOST_LATE: "A host has not beaten for its time-out; it is being asked whether it is there.",
+    HOST_DOWN: "A host is silent: `reason` says how that was decided, `seconds` how long it has been.",
+    HOST_UP: "A host is heard again; `seconds` says for how long it was not.",
+    HOST_STOPPED: "An agent said goodbye: a clean stop, not an outage.",
+    HOST_REBOOTED: "A host came back with another boot id.",
+    TAKEN_OVER: "A host's earlier events, up to a number, were acknowledged by another server.",
+    agent.AGENT_STARTED: "An agent started.",
+    agent.AGENT_STOPPED: "An agent was told to stop.",
+    agent.PLAN_IN_FORCE: "A host follows another plan from now on.",
+    agent.PLAN_REFUSED: "A host could not use a plan; the old one stays in force there.",
+    agent.CHECK_REFUSED: "A host does not allow a command that its plan asks for.",
+    agent.CHECK_FAILED: "A check could not be made, or a command without limits failed; told once, and when it works again.",
+    agent.CHECK_STATE: "A value crossed a limit: `state`, `was` and `value` say how.",
+    agent.CHECK_STUCK: "A check's command did not end and could not be killed.",
+    agent.LOG_LINE: "A line of a log file matched; the text is the line.",
+    agent.LOG_UNREADABLE: "A log file cannot be read; told once, and when it can be again.",
+    agent.LOST: "Events of a host were dropped before any server had them: `count` numbers before this one.",
+}
+
+
+def read_line(line: bytes) -> Event:
+    """The event in a line of the events file. Raises msgspec.DecodeError."""
+    return _decoder.decode(line)
+
+
+_decoder = json.Decoder(Event)

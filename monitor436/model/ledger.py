@@ -1,0 +1,84 @@
+"""Which events are in the file: one number for each spool of each host. Pure.
+
+The ledger is never kept by itself: the events file is, and the ledger is what reading it gives.
+"""
+
+from typing import NamedTuple
+
+from monitor436.model.event import TAKEN_OVER, Event
+from monitor436.model.messages import Events
+
+Numbers = dict[str, dict[str, int]]  # host → spool → number
+
+
+class Taken(NamedTuple):
+    """What of a message is new: the events from index `start` on, the last of which has number `last`.
+
+    `gap` is the range of earlier numbers that another server has acknowledged and this file does not hold.
+    """
+
+    start: int
+    last: int
+    gap: tuple[int, int] | None
+
+
+class Ledger:
+    """The last number of every spool: of those accepted, and of those durable in the file."""
+
+    def __init__(self, durable: Numbers | None = None) -> None:
+        self.durable: Numbers = durable or {}
+        self._taken: Numbers = {}
+        self.forget_unwritten()
+
+    def take(self, host: str, message: Events) -> Taken | None:
+        """Accept what is new in a message; None if nothing is, or if something before it is missing.
+
+        Only the next number is taken. Numbers that another server has acknowledged need not come here.
+        """
+        spools = self._taken.setdefault(host, {})
+        known = spools.get(message.s, 0)
+        expected = max(known, message.a) + 1
+        number = message.n  # the first number that the next event covers
+        for start, stated in enumerate(message.e):
+            if number == expected:
+                last = number - 1 + sum(1 + each.lost for each in message.e[start:])
+                spools[message.s] = last
+                return Taken(start, last, (known + 1, message.a) if message.a > known else None)
+            number += 1 + stated.lost
+        return None
+
+    def wrote(self, host: str, spool: str, last: int) -> None:
+        """Everything up to `last` is durable."""
+        self.durable.setdefault(host, {})[spool] = last
+
+    def reread(self, event: Event) -> None:
+        """A line that was found in the file. Lines without an id of ours are none of the ledger's business."""
+        for host, spool, last in covered(event):
+            spools = self.durable.setdefault(host, {})
+            spools[spool] = max(last, spools.get(spool, 0))
+
+    def forget_unwritten(self) -> None:
+        """Writing failed: what was taken and is not durable will be sent again."""
+        self._taken = {host: dict(spools) for host, spools in self.durable.items()}
+
+    def last(self, host: str, spool: str) -> int:
+        """Up to which number a spool is durable; 0 for one never heard of."""
+        return self.durable.get(host, {}).get(spool, 0)
+
+    def keep_only(self, host: str, spools: list[str]) -> None:
+        """A greeting named every spool of the host that still holds something: the others are done with."""
+        for numbers in (self.durable, self._taken):
+            if host in numbers:
+                numbers[host] = {spool: last for spool, last in numbers[host].items() if spool in spools}
+
+
+def covered(event: Event) -> list[tuple[str, str, int]]:
+    """(origin, spool, last number) of what a line stands for; empty if it has no id that can be read."""
+    origin, _, rest = event.id.partition("/")
+    spool, _, number = rest.partition("/")
+    if not (origin and spool and number.isascii() and number.isdigit()):
+        return []
+    found = [(origin, spool, int(number))]
+    if event.kind == TAKEN_OVER and origin.startswith("@"):
+        found.append((event.host, str(event.fields.get("spool")), int(event.fields.get("last", 0))))
+    return found

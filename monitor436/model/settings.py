@@ -1,0 +1,132 @@
+"""A server's settings: every one has a default, so an empty file works. etc/monitor436.yaml is `render()`."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from msgspec.inspect import Metadata, Type, type_info
+
+from monitor436.agent.plan import spelt
+from monitor436.model.source import Path
+from monitor436.model.units import WRITES, Address, Duration, FilePath, HostName, MulticastGroup, Size
+
+DAY = 86400.0  # seconds
+HEADING = """\
+# monitor436: the settings of a server. Every setting is here, with its default; remove what you do not change.
+# Durations are written 500ms, 30s, 5m, 2h or 1d, sizes 512, 4KiB or 64MiB; relative paths begin in this folder.
+# After an edit: monitor436 config check
+"""
+
+_PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9./_-]*")  # text that YAML needs no quotes for, wherever it stands
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+def why(sentence: str, ge: float | None = None, le: float | None = None) -> Meta:
+    """What stands above a setting in the file that explains them all, and the bounds of a number."""
+    return Meta(description=sentence, ge=ge, le=le)
+
+
+class Agents(Struct, frozen=True):
+    """The door of heartbeats and events, UDP."""
+
+    address: Annotated[Address, why("The address to listen on; 0.0.0.0: all of this machine.")] = "0.0.0.0"
+    port: Annotated[Port, why("The UDP port; 0: any free one.")] = 4360
+    receive_buffer: Annotated[
+        Size, why("How much the kernel keeps for us while we are busy: 10,000 agents at once need it.", ge=4096)
+    ] = 4 << 20
+
+
+class Plans(Struct, frozen=True):
+    """The door of joins and plans, TLS, and where plans are kept."""
+
+    folder: Annotated[FilePath, why("Plans of hosts: the *.yaml files in this folder and below it.")] = "agents"
+    address: Annotated[Address, why("The address of the TLS door, where hosts join and fetch plans.")] = "0.0.0.0"
+    port: Annotated[Port, why("The TCP port of that door; 0: any free one.")] = 4360
+    join: Annotated[
+        Literal["accept", "closed"], why("accept: a host with a join token is taken in; closed: no new hosts.")
+    ] = "accept"
+    token_expires: Annotated[
+        Duration, why("How long the join token in an agent file is good for.", ge=60.0, le=3650 * DAY)
+    ] = 30 * DAY
+    check_every: Annotated[Duration, why("How often plan files are looked at for edits.", ge=0.1, le=3600.0)] = 1.0
+
+
+class Beacon(Struct, frozen=True):
+    """What tells agents where this server is."""
+
+    port: Annotated[Port, why("The UDP port on which agents listen for beacons.")] = 4361
+    every: Annotated[Duration, why("How often this server says that it is here.", ge=0.1, le=3600.0)] = 5.0
+    to: Annotated[tuple[Address, ...], why("Where beacons go; empty: the broadcast address of every interface.")] = ()
+    multicast: Annotated[MulticastGroup, why('Beacons also go to this multicast group; "": to none.')] = "239.255.4.36"
+
+
+class Heartbeat(Struct, frozen=True):
+    """When a host is late, and when it is down."""
+
+    every: Annotated[Duration, why("How often hosts beat, unless their plan says otherwise.", ge=0.1, le=3600.0)] = 5.0
+    late: Annotated[Duration, why("After how much silence a host is late; at least twice every.", ge=0.2, le=DAY)] = (
+        15.0
+    )
+    pings: Annotated[int, why("How often a late host is asked, once a second, before it is down.", ge=0, le=60)] = 3
+    unknown_after: Annotated[
+        Duration, why("How long a host that has a plan may stay unheard until that is an event.", ge=1.0, le=30 * DAY)
+    ] = 120.0
+
+    def problems(self) -> Iterator[tuple[Path, str]]:
+        """What no single setting can tell."""
+        if self.late < 2 * self.every:
+            yield ("late",), f"must be at least twice every, which is {spelt(self.every)}; it is {spelt(self.late)}"
+
+
+class Events(Struct, frozen=True):
+    """The events file, which people tail."""
+
+    file: Annotated[FilePath, why("Every event, one JSON line each.")] = "../var/events.jsonl"
+    rotate_at: Annotated[Size, why("The size at which a new file is begun.", ge=4096)] = 64 << 20
+    rotate_every: Annotated[Duration, why("The age at which a new file is begun.", ge=60.0, le=3650 * DAY)] = DAY
+    keep: Annotated[int, why("How many of the old files are kept.", ge=0, le=100_000)] = 14
+
+
+class Settings(Struct, frozen=True):
+    """Everything that can be set, as etc/monitor436.yaml says it."""
+
+    name: Annotated[HostName, why('This server\'s name in beacons and events; "": the name of this machine.')] = ""
+    state: Annotated[FilePath, why("Keys, last-seen times and other state are kept in this folder.")] = "../var"
+    agents: Annotated[Agents, why("The door of heartbeats and events (UDP).")] = Agents()
+    plans: Annotated[Plans, why("Plans of hosts, and the door where hosts join and fetch them (TLS).")] = Plans()
+    beacon: Annotated[Beacon, why("How agents find this server with nothing typed.")] = Beacon()
+    heartbeat: Annotated[Heartbeat, why("When a host is late, and when it is down.")] = Heartbeat()
+    events: Annotated[Events, why("The file that holds every event; made to be followed with tail -F.")] = Events()
+
+    def problems(self) -> Iterator[tuple[Path, str]]:
+        """What no single setting can tell."""
+        if self.agents.port and self.beacon.port == self.agents.port:
+            yield ("beacon", "port"), f"must differ from agents.port, which is {self.agents.port} (both are UDP)"
+
+
+def render(settings: Settings) -> str:
+    """`settings` as a settings file, each with its one line of why. Reading it gives equal settings."""
+    return HEADING + "".join(f"{line}\n" for line in _lines(settings, ""))
+
+
+def _lines(section: Struct, indent: str) -> Iterator[str]:
+    for field in type_info(type(section)).fields:  # type: ignore[attr-defined]
+        value = getattr(section, field.name)
+        inner = isinstance(value, Struct)
+        if not indent:
+            yield ""
+        yield f"{indent}# {field.type.extra_json_schema['description']}"
+        yield f"{indent}{field.name}:" + ("" if inner else " " + _written(value, field.type))
+        if inner:
+            yield from _lines(value, indent + "  ")
+
+
+def _written(value: object, kind: Type) -> str:
+    """A value as YAML that is read back as the same."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(_written(item, kind.type.item_type) for item in value)}]"  # type: ignore[attr-defined]
+    extra = kind.extra if isinstance(kind, Metadata) else None
+    text = WRITES.get((extra or {}).get("reads", ""), str)(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

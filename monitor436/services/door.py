@@ -1,0 +1,218 @@
+"""The TLS door of hosts: join, fetch a plan, download the agent. HTTPS, known by the pin of its certificate."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from msgspec import MsgspecError, Struct, json
+from twisted.application.service import Service
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorSSL
+from twisted.logger import Logger
+from twisted.web.http import Request as HTTPRequest
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site as WebSite
+
+from monitor436.agent import wire
+from monitor436.model import event as kinds
+from monitor436.model.enrolment import Bound, Enrolment
+from monitor436.model.event import Event
+from monitor436.ordered import StartError
+from monitor436.site import Site
+
+MAX_BODY = 4096  # bytes of a request
+MAX_HEADER_TIME = 15  # seconds without a byte after which a connection is closed
+NONCES = 10_000  # proofs remembered, so that none is good twice
+
+
+class JoinRequest(Struct, frozen=True):
+    """What a host asks for."""
+
+    name: str
+
+
+class Keeper:
+    """Who may pass: hosts by proof of their key, newcomers by a join token. Answers or None; no sockets in here.
+
+    `good(token)` tells whether a join token is valid, `random(n)` gives bytes, `keep(bound)` makes a binding durable.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        enrolment: Enrolment,
+        keep: Callable[[Bound], None],
+        good: Callable[[str], bool],
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._site = site
+        self._enrolment = enrolment
+        self._keep = keep
+        self._good = good
+        self._random = random
+        self._nonces: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def newcomer(self, authorization: str) -> bool:
+        """Whether the request carries a join token."""
+        scheme, _, token = authorization.partition(" ")
+        return scheme == "Bearer" and self._good(token)
+
+    def host(self, authorization: str, path: str) -> str | None:
+        """The name of the host that proves its key with this request."""
+        words = authorization.split(" ")
+        if len(words) != 6 or words[0] != "M436" or not wire.HOST_NAME.match(words[1]):
+            return None
+        _, name, serial, generation, nonce, proof = words
+        try:
+            secret = wire.host_key(self._site.key, name, bytes.fromhex(serial), int(generation))
+            expected = wire.door_proof(secret, self._site.pin, nonce, path)
+            if not wire.same_tag(expected, proof):
+                return None
+            if not self._enrolment.allows(name, serial, int(generation)) or (name, nonce) in self._nonces:
+                return None
+        except (ValueError, TypeError):
+            return None
+        self._nonces[name, nonce] = None
+        if len(self._nonces) > NONCES:
+            self._nonces.popitem(last=False)
+        return name
+
+    def join(self, name: str) -> dict[str, object] | None:
+        """A key for `name`, made with a serial that nobody had before; None if the name belongs to somebody."""
+        serial = self._random(8)
+        bound = self._enrolment.join(name, serial.hex())
+        if bound is None:
+            return None
+        self._keep(bound)
+        return {"key": wire.host_key(self._site.key, name, serial, 0).hex(), "serial": serial.hex(), "generation": 0}
+
+
+class BoundedRequest(Request):
+    """A request whose body may have MAX_BODY bytes, in chunks or not: twisted.web itself has no limit."""
+
+    def gotLength(self, length: int | None) -> None:
+        if length is not None and length > MAX_BODY:
+            self._refuse()
+        super().gotLength(min(length or 0, MAX_BODY))
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.content.tell() + len(data) > MAX_BODY:
+            self._refuse()
+            return
+        super().handleContentChunk(data)
+
+    def _refuse(self) -> None:
+        self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        self.channel.transport.loseConnection()
+
+
+class Page(Resource):
+    """One path of the door: `methods` says what is answered, everything in plain sentences."""
+
+    isLeaf = True
+
+    def __init__(self, method: bytes, answer: Callable[[Request], bytes]) -> None:
+        super().__init__()
+        self._method = method
+        self._answer = answer
+
+    def render(self, request: Request) -> bytes:  # type: ignore[override]
+        if request.method != self._method or request.postpath not in ([], [b""]):
+            return refuse(request, 404, "no such page")
+        return self._answer(request)
+
+
+def refuse(request: Request, status: int, sentence: str) -> bytes:
+    """A plain answer that says why not."""
+    request.setResponseCode(status)
+    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+    return sentence.encode() + b"\n"
+
+
+class DoorService(Service):
+    """Listens on TLS. `plan(host)` gives the plan of a host, `agent()` the agent file, `state` takes events, `place` is (address, port)."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        site: Site,
+        joinable: bool,
+        plan: Callable[[str], bytes],
+        agent: Callable[[], bytes],
+        state: Callable[[list[Event]], None],
+        place: tuple[str, int],
+        reactor: IReactorSSL,
+    ) -> None:
+        self.setName("door")
+        self._keeper = keeper
+        self._site = site
+        self._joinable = joinable
+        self._plan = plan
+        self._agent = agent
+        self._state = state
+        self._address, self.port = place
+        self._reactor = reactor
+        self._listening: object = None
+
+    def startService(self) -> None:
+        """Raises StartError where the port cannot be had."""
+        super().startService()
+        web = WebSite(self.root(), requestFactory=BoundedRequest, timeout=MAX_HEADER_TIME)
+        web.displayTracebacks = False
+        try:
+            self._listening = self._reactor.listenSSL(self.port, web, self._site.certificate.options(), interface=self._address)
+        except CannotListenError as problem:
+            why = getattr(problem.socketError, "strerror", "") or problem.socketError
+            raise StartError(f"plans: {self._address}:{self.port}/tcp: {why}") from None
+        self.port = self._listening.getHost().port  # type: ignore[attr-defined]
+
+    def stopService(self) -> object:  # type: ignore[override]
+        super().stopService()
+        return self._listening.stopListening() if self._listening else None  # type: ignore[attr-defined]
+
+    def root(self) -> Resource:
+        """The pages of the door."""
+        root = Resource()
+        root.putChild(b"join", Page(b"POST", self._join))
+        root.putChild(b"plan", Page(b"GET", self._serve_plan))
+        root.putChild(b"agent436.pyz", Page(b"GET", self._serve_agent))
+        return root
+
+    def _join(self, request: Request) -> bytes:
+        if not self._joinable:
+            return refuse(request, 403, "this site takes in no new hosts (plans.join is closed)")
+        if not self._keeper.newcomer(authorization(request)):
+            return refuse(request, 401, "the join token is wrong or has expired: pack a new agent file")
+        try:
+            name = json.decode(request.content.read(), type=JoinRequest).name
+        except MsgspecError:
+            return refuse(request, 400, 'expected {"name": "…"}')
+        if not wire.HOST_NAME.match(name):
+            return refuse(request, 400, "not a host's name: a-z, 0-9, dot, dash and underscore, at most 63")
+        given = self._keeper.join(name)
+        if given is None:
+            return refuse(request, 409, f"{name} is the name of another host already; choose one with --name")
+        address = request.getClientAddress().host
+        event = Event(kind=kinds.HOST_JOINED, host=name, text=f"{name} joined from {address}", fields={"address": address})
+        self._state([event])
+        return json.encode(given)
+
+    def _serve_plan(self, request: Request) -> bytes:
+        host = self._keeper.host(authorization(request), "/plan")
+        if host is None:
+            return refuse(request, 401, "no proof of a host's key")
+        request.setHeader(b"content-type", b"application/json")
+        return self._plan(host)
+
+    def _serve_agent(self, request: Request) -> bytes:
+        shown = authorization(request)
+        if not self._keeper.newcomer(shown) and self._keeper.host(shown, "/agent436.pyz") is None:
+            return refuse(request, 401, "needs a join token: curl -H 'Authorization: Bearer TOKEN'")
+        request.setHeader(b"content-type", b"application/zip")
+        return self._agent()
+
+
+def authorization(request: HTTPRequest) -> str:
+    """The Authorization header, empty if there is none that can be read."""
+    return (request.getHeader(b"authorization") or b"").decode("ascii", "replace")

@@ -1,0 +1,50 @@
+"""`twistd monitor436 -c FILE`, and what every other door shares: settings read, signals wired, mistakes told in one line."""
+
+import signal
+from typing import Any
+
+from twisted.python import usage
+
+from monitor436.application import AGENT_FILE, Monitor, make_service
+from monitor436.binder import load
+from monitor436.model.settings import Settings
+from monitor436.model.source import SettingsError
+from monitor436.site import SiteError
+
+DEFAULT = "etc/monitor436.yaml"
+
+
+class Options(usage.Options):
+    """Options of the twistd plug-in."""
+
+    synopsis = "[-c FILE]"
+    optParameters = [["config", "c", DEFAULT, "The settings file."]]
+
+
+def makeService(options: Options) -> Monitor:
+    """The service that twistd runs."""
+    return open_monitor(options["config"])
+
+
+def open_monitor(path: str, reactor: Any = None) -> Monitor:
+    """The server that a settings file describes, with HUP wired. Mistakes end the process: status 1, a line each."""
+    if reactor is None:
+        from twisted.internet import reactor
+    try:
+        settings = load(path, Settings)
+        monitor = make_service(settings, reactor)
+    except SettingsError as wrong:
+        raise SystemExit("\n".join(str(problem) for problem in wrong.problems)) from None
+    except (SiteError, OSError) as problem:
+        raise SystemExit(f"monitor436: {problem}") from None
+
+    def hang_up(*_: object) -> None:
+        reactor.callFromThread(monitor.hang_up, lambda: load(path, Settings))
+
+    def running() -> None:
+        signal.signal(signal.SIGHUP, hang_up)  # otherwise it would end a server in the foreground
+        print(f"agent file:  {settings.state}/{AGENT_FILE}  (copy it to hosts and start it there)", flush=True)
+        print(f"events file: {settings.events.file}", flush=True)
+
+    reactor.callWhenRunning(running)
+    return monitor
