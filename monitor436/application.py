@@ -45,13 +45,17 @@ def server_name(settings: Settings) -> str:
 
 
 class Monitor(OrderedServices):
-    """The whole server as one service. `bus` tells of every durable event; parts are found by `getServiceNamed`."""
+    """The whole server as one service.
+
+    `bus` tells of every durable event, `state` is the folder of its state; parts are found by `getServiceNamed`.
+    """
 
     log = Logger()
 
-    def __init__(self, bus: EventBus, event_log: EventLog, plans: Plans) -> None:
+    def __init__(self, bus: EventBus, state: Path, event_log: EventLog, plans: Plans) -> None:
         super().__init__()
         self.bus = bus
+        self.state = state
         self._event_log = event_log
         self._plans = plans
 
@@ -126,7 +130,7 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
         protocol.reset(hosts)  # type: ignore[arg-type]
 
     plans.changed = planned
-    monitor = Monitor(bus, event_log, plans)
+    monitor = Monitor(bus, state, event_log, plans)
     for part in (
         event_log,
         Periodic("rotation", ROTATION, event_log.rotate_if_due, reactor),

@@ -27,7 +27,7 @@ def run(path: str, here: bool) -> None:
     if here:
         from monitor436.cli.here import show_here
 
-        show_here(monitor, reactor)
+        show_here(monitor, monitor.state, reactor)
     reactor.callWhenRunning(monitor.startService)  # type: ignore[attr-defined]
     reactor.addSystemEventTrigger("before", "shutdown", monitor.stopService)  # type: ignore[attr-defined]
     reactor.run()  # type: ignore[attr-defined]

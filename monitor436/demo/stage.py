@@ -1,0 +1,144 @@
+"""What the rehearsal plays on: a folder of its own, a server, and agents under names of their own."""
+
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+
+from monitor436.application import Monitor, make_service
+from monitor436.cli.here import start_agent
+from monitor436.model.event import Event
+from monitor436.model.settings import Agents, Beacon, Events, Heartbeat, Plans, Settings
+from monitor436.packer import pack
+from monitor436.services.agent_file import packed
+from monitor436.site import Site
+
+NotSeen = defer.TimeoutError
+HOSTS = ("web1", "web2", "db1")
+LOOPBACK = "127.0.0.1"
+BROADCAST = "127.255.255.255"
+PLAN = """\
+hosts: ["*"]
+checks:
+  app errors:
+    log: {folder}/app.log
+    match: ["ERROR"]
+    severity: warning
+  root full:
+    reading: filesystem_used_percent
+    of: /
+    every: 1s
+    warning: above 99
+"""
+MORE = """\
+  load:
+    reading: load1
+    every: 1s
+    warning: above 10000
+"""
+BAD = """\
+  typo:
+    reading: laod1
+    warning: above 3
+"""
+
+
+class Stage:
+    """A site in `folder`. `tell(line)` gets what agents say on their consoles; `wrong_key` packs agents that must fail."""
+
+    def __init__(self, folder: Path, reactor: Any, tell: Callable[[str], None], wrong_key: bool = False) -> None:
+        self.folder = folder
+        self.events: list[Event] = []
+        self.agents: dict[str, Any] = {}
+        self._reactor = reactor
+        self._tell = tell
+        self._waiting: list[tuple[Callable[[Event], bool], Deferred[Event]]] = []
+        self._wrong_key = wrong_key
+        (folder / "agents").mkdir(parents=True)
+        self.log = folder / "app.log"
+        self.log.write_text("")
+        self.plan(PLAN)
+        self.settings = settings(folder)
+        self.monitor: Monitor = make_service(self.settings, reactor)
+        self.monitor.bus.subscribe(self._heard)
+
+    def plan(self, text: str) -> None:
+        """Write the plan of all hosts."""
+        (self.folder / "agents" / "all.yaml").write_text(text.format(folder=self.folder))
+
+    def start(self, host: str) -> None:
+        """Start the agent of a host; all have the same file, with nothing but a name and a folder of its own typed."""
+        file = self._agent_file()
+        state = self.folder / host
+        process, _ = start_agent(self._reactor, file, state, lambda line: self._tell(f"{host}: {line}"), "--name", host)
+        self.agents[host] = process
+
+    def kill(self, host: str) -> None:
+        """End an agent without a goodbye."""
+        self.agents.pop(host).signalProcess("KILL")
+
+    def stop(self) -> None:
+        """End all agents."""
+        for host in list(self.agents):
+            self.kill(host)
+
+    def seen(self, wanted: Callable[[Event], bool], timeout: float) -> Deferred[Event]:
+        """The next event, or the first one so far, that is `wanted`; fails with `NotSeen` after `timeout` seconds."""
+        waits: Deferred[Event] = Deferred()
+        for event in self.events:
+            if wanted(event):
+                waits.callback(event)
+                return waits
+        self._waiting.append((wanted, waits))
+        return waits.addTimeout(timeout, self._reactor)
+
+    def forget(self) -> None:
+        """From now on only new events count."""
+        self.events.clear()
+
+    def _heard(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self.events.append(event)
+            for wanted, waits in list(self._waiting):
+                if wanted(event):
+                    self._waiting.remove((wanted, waits))
+                    if not waits.called:
+                        waits.callback(event)
+
+    def _agent_file(self) -> Path:
+        """The file the server wrote; or one that was packed for another site, which nobody answers."""
+        written = self.monitor.getServiceNamed("agent file").path
+        if not self._wrong_key:
+            return Path(written)
+        other = Site(self.folder / "other-site")
+        ports = self.monitor.getServiceNamed("agents").port, self.settings.beacon.port
+        path = self.folder / "wrong.pyz"
+        path.write_bytes(pack(packed(other, ports, "", "no-token")))
+        return path
+
+
+def settings(folder: Path) -> Settings:
+    """Settings for loopback: free ports, a pace of half a second, nothing outside the folder."""
+    return structs.replace(
+        Settings(),
+        name="demo",
+        state=str(folder / "var"),
+        agents=Agents(address=LOOPBACK, port=0),
+        plans=Plans(folder=str(folder / "agents"), address=LOOPBACK, port=0, check_every=0.2),
+        beacon=Beacon(port=free_port(), every=0.5, to=(BROADCAST,), multicast=""),
+        heartbeat=Heartbeat(every=0.5, late=1.5, pings=1),
+        events=Events(file=str(folder / "var" / "events.jsonl")),
+    )
+
+
+def free_port() -> int:
+    """A UDP port that nobody uses at present."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+

@@ -1,0 +1,1 @@
+"""Tests of monitor436; the folders mirror the package."""
