@@ -69,7 +69,7 @@ class Monitor(OrderedServices):
         self._event_log.state([Event(kind=kinds.SERVER_STARTED, text=text, fields={"version": __version__})])
 
     def stopService(self) -> Any:
-        self._event_log.state([Event(kind=kinds.SERVER_STOPPED, text="server stopping")])
+        self._event_log.last_words = [Event(kind=kinds.SERVER_STOPPED, text="server stopped")]
         return super().stopService()
 
     def hang_up(self, read: Callable[[], Settings]) -> None:

@@ -85,6 +85,7 @@ class Journal:
             target = self.path.with_name(f"{self.path.name}.{stamp}-{more:03}")
         os.rename(self.path, target)
         self.open()
+        self.checkpoint(numbers)  # holds for the new file: those moved aside may now be moved on, packed or removed
         for path in self.rotated()[: -self._keep or None]:
             path.unlink()
 

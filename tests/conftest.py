@@ -54,8 +54,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     stats = terminalreporter.stats
     reasons = Counter(reason(report) for report in stats.get("skipped", []))
     terminalreporter.write_line(f"{reasons.total()} skipped" + (":" if reasons else ""))
-    for why, count in reasons.most_common():
-        terminalreporter.write_line(f"  {count} x {why}")
+    for why, times in reasons.most_common():
+        terminalreporter.write_line(f"  {times} x {why}")
     folder = os.environ.get("M436_COUNTS")
     if folder:
         count = {outcome: len(stats.get(outcome, [])) for outcome in OUTCOMES}

@@ -1,6 +1,10 @@
 """House rules that a reader would otherwise have to remember. CONTRIBUTING.md tells why."""
 
 import ast
+import os
+import subprocess
+import sys
+import tempfile
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +16,7 @@ BANNED = {"time.sleep": "wait with an injected clock", "mock.patch": "hand the p
 
 
 def unsaid(source: str) -> list[str]:
-    """What is public and has no docstring: the module, its classes and functions, and methods of classes without a base.
+    """What is public and has no docstring: the module, its classes, functions, and methods of classes without a base.
 
     A method of a class with a base may be an override, which is described where it is first defined.
     """
@@ -83,7 +87,9 @@ class CheckerTests(unittest.TestCase):
 
     def test_what_is_public_and_unsaid_is_found(self) -> None:
         """Overrides and private names are left alone."""
-        self.assertEqual(unsaid('"""Said."""\ndef f():\n    "Said."\ndef _g(): pass\nclass C(B):\n    "Said."\n    def m(s): 0'), [])
+        self.assertEqual(
+            unsaid('"""Said."""\ndef f():\n    "Said."\ndef _g(): pass\nclass C(B):\n    "Said."\n    def m(s): 0'), []
+        )
         self.assertEqual(unsaid("class C:\n    def m(self): 0\nasync def f(): 0"), ["the module", "C", "C.m", "f"])
 
     def test_banned_calls_are_found_under_every_spelling(self) -> None:
@@ -92,3 +98,40 @@ class CheckerTests(unittest.TestCase):
         for source in (*spellings, "from unittest.mock import patch"):
             self.assertEqual(len(banned(source)), 1, source)
         self.assertEqual(banned("clock.sleep(1)\nself.patch\nimport time\ntime.monotonic()"), [])
+
+
+SKIPS = """
+import unittest
+
+class Tests(unittest.TestCase):
+    def test_here(self): pass
+    def test_elsewhere(self): self.skipTest("no such disk")
+    @unittest.expectedFailure
+    def test_known(self): self.fail()
+"""
+
+
+class SkipTests(unittest.TestCase):
+    """What tests/conftest.py does with a skipped test."""
+
+    def run_skips(self, no_skips: str) -> tuple[int, str]:
+        """The exit status and the last words of a run with one skipped test."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "test_skips.py").write_text(SKIPS)
+            environment = {**os.environ, "PYTHONPATH": str(ROOT), "M436_NO_SKIPS": no_skips, "M436_COUNTS": ""}
+            run = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", folder]
+            done = subprocess.run(run, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE)
+        return done.returncode, done.stdout
+
+    def test_a_skip_is_told_with_its_reason(self) -> None:
+        """On a developer's machine a skip is allowed."""
+        status, output = self.run_skips("")
+        self.assertEqual(status, 0, output)
+        self.assertIn("1 skipped:\n  1 x no such disk\n", output)
+
+    def test_a_skip_fails_where_none_is_allowed(self) -> None:
+        """An expected failure is still none."""
+        status, output = self.run_skips("1")
+        self.assertEqual(status, 1, output)
+        self.assertIn("1 failed, 1 passed, 1 xfailed", output)
+        self.assertIn("skipped: no such disk (M436_NO_SKIPS=1", output)

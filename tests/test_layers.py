@@ -225,7 +225,9 @@ class CheckerTests(unittest.TestCase):
         self.assertIn("clock", self.wrong("monitor436.model.x", "from datetime import datetime\ndatetime.now()"))
         self.assertIn("file", self.wrong("monitor436.model.x", "open('x')"))
         self.assertIn("wire, plan", self.wrong("monitor436.model.x", "from monitor436.agent.spool import Spool"))
-        good = "import json\nfrom datetime import datetime\nfrom msgspec import Struct\nfrom monitor436.agent import wire"
+        good = (
+            "import json\nfrom datetime import datetime\nfrom msgspec import Struct\nfrom monitor436.agent import wire"
+        )
         self.assertEqual(self.wrong("monitor436.model.x", good), "")
 
     def test_blocks_and_services_do_not_know_each_other(self) -> None:

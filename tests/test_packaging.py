@@ -60,9 +60,9 @@ class ArchiveTests(unittest.TestCase):
         wanted |= {str(path.relative_to(ROOT)) for path in (ROOT / "etc").rglob("*.yaml")}
         self.assertEqual(wanted - self.sdist, set())
 
-    def test_the_wheel_holds_every_module(self) -> None:
-        """Packages are listed by hand, so that a new folder is easily forgotten."""
-        wanted = {str(path.relative_to(ROOT)) for path in ours().values()}
+    def test_the_wheel_holds_every_file_of_the_package(self) -> None:
+        """Packages and data are listed by hand, so that a new folder is easily forgotten."""
+        wanted = {str(path.relative_to(ROOT)) for path in files_of_the_package()}
         with zipfile.ZipFile(self.wheel) as archive:
             shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
         self.assertEqual(wanted - shipped, set())
@@ -70,7 +70,7 @@ class ArchiveTests(unittest.TestCase):
         self.assertEqual(beside, {"twisted/plugins/monitor436_plugin.py"})
 
     def test_twistd_finds_the_plugin_of_the_wheel(self) -> None:
-        """In an interpreter that knows the wheel and the libraries, and nothing of this tree: -S reads no .pth files."""
+        """In an interpreter that knows the wheel and the libraries, not this tree: -S reads no .pth files."""
         target = Path(self.folder.name) / "target"
         with zipfile.ZipFile(self.wheel) as archive:
             archive.extractall(target)
@@ -101,6 +101,12 @@ class SetupTests(unittest.TestCase):
     def test_our_twisted_folder_stays_a_piece_of_twisted(self) -> None:
         """With an __init__.py it would hide Twisted itself."""
         self.assertEqual(list((ROOT / "twisted").rglob("__init__.py")), [])
+
+
+def files_of_the_package() -> list[Path]:
+    """Modules, and data beside them."""
+    files = (path for path in (ROOT / "monitor436").rglob("*") if path.is_file())
+    return [path for path in files if "__pycache__" not in path.parts]
 
 
 def build(source: Path, what: str, into: Path) -> None:

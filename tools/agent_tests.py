@@ -31,7 +31,7 @@ def run(python):
     ran = RAN.search(done.stdout)
     detail = {what: int(number) for what, number in DETAIL.findall(done.stdout.rpartition("\nRan ")[2])}
     failed, skipped = detail.get("failures", 0) + detail.get("errors", 0), detail.get("skipped", 0)
-    if done.returncode and not failed or not ran or ran.group(1) == "0":
+    if (done.returncode and not failed) or not ran or ran.group(1) == "0":
         failed += 1  # it did not get as far as its tests
     passed = max(0, int(ran.group(1)) - failed - skipped) if ran else 0
     return {"passed": passed, "failed": failed, "skipped": skipped, "reasons": WHY.findall(done.stdout)}, done.stdout

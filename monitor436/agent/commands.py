@@ -1,4 +1,4 @@
-"""Running a program without waiting for it: a child in a session of its own, with a deadline and a cap on its output."""
+"""Running a program without waiting for it: a child in a session of its own, with a deadline and a cap on output."""
 
 import errno
 import os
@@ -6,17 +6,27 @@ import signal
 from collections import namedtuple
 
 KILL_AFTER = 2.0  # seconds from TERM to KILL
-ABANDON_AFTER = 7.0  # seconds from TERM until a child that even KILL does not end is left alone
-MAX_INPUT = 60000  # bytes: what a pipe takes at once, so that writing never waits
+ABANDON_AFTER = 5.0  # seconds from KILL until a child that even this does not end is left alone
+MAX_INPUT = 4096  # bytes: what the smallest pipe takes at once, so that writing never waits
+CHUNK = 65536  # bytes taken from a pipe at once
+MAX_CHUNKS = 16  # a turn: a program that never stops writing must not keep the reader
 STUCK = "stuck"
 
 Finished = namedtuple("Finished", "status output problem")  # exit status (negative: a signal), bytes, "" or a sentence
 
+_FOREIGN = -1  # the status of a child that somebody else waited for
+_IGNORED_HERE = (
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+    signal.SIGCHLD,
+)  # by Python, or by who started us; programs rely on them
+
 
 class Child:
-    """A program that was started. `deadline` is in monotonic seconds; nothing here blocks. Raises OSError if no process can be had.
+    """A program that was started; nothing here blocks. Raises OSError if no process can be had.
 
-    Output and errors come through one pipe, `fd`; what is beyond `limit` bytes is read and thrown away.
+    `deadline` is in monotonic seconds. Output and errors come through one pipe, `fd`; of what is beyond `limit` bytes
+    nothing is kept. `argv[0]` is looked up in the PATH of `env`, which is the environment of this process if None.
     """
 
     def __init__(
@@ -29,15 +39,23 @@ class Child:
     ) -> None:
         if len(stdin) > MAX_INPUT:
             raise ValueError("more input than a pipe takes at once")
-        self._deadline = deadline
         self._limit = limit
         self._output = b""
-        self._signalled = 0
+        self._status = None  # type: int | None
+        self._late = False
+        self._measures = [(signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, ABANDON_AFTER)]
+        self._next = deadline
         self._closed = False
-        self.fd, output = os.pipe()
-        given, gives = os.pipe()
-        self._failure, failing = os.pipe()
-        self.pid = os.fork()
+        ends = []  # type: list[int]
+        try:
+            for _ in range(3):
+                ends += os.pipe()
+            self.pid = os.fork()
+        except OSError:
+            for end in ends:
+                os.close(end)
+            raise
+        self.fd, output, given, gives, self._failure, failing = ends
         if self.pid == 0:
             _become(argv, given, output, failing, env)
         for end in (output, given, failing):
@@ -52,53 +70,74 @@ class Child:
 
     def read(self) -> bool:
         """Take what the child has written by now. True when there will be no more."""
-        while not self._closed:
+        for _ in range(0 if self._closed else MAX_CHUNKS):
             try:
-                data = os.read(self.fd, 65536)
+                data = os.read(self.fd, CHUNK)
             except BlockingIOError:
                 return False
-            self._output += data[: self._limit - len(self._output)]
             if not data:
                 return True
-        return True
+            self._output += data[: self._limit - len(self._output)]
+        return self._closed
 
     def poll(self, now: float) -> "Finished | None":
-        """How it ended; None while it runs. At its deadline it is told to end, then made to."""
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid:
-            return self._finish(status)
-        late = now - self._deadline
-        if late >= ABANDON_AFTER:
+        """How it ended, told once; None while it runs. At its deadline it is told to end, then made to.
+
+        That it has left its pipe to another process does not matter; what stayed in its session is killed with it.
+        """
+        if self.gone():
+            return self._finish()
+        if now < self._next:
+            return None
+        if not self._measures:
             self._close()
             return Finished(-signal.SIGKILL, self._output, STUCK)
-        if late >= 0:
-            self._signal(signal.SIGKILL if late >= KILL_AFTER else signal.SIGTERM)
+        number, patience = self._measures.pop(0)
+        self._late = True
+        self._next = now + patience
+        self._signal(number)
         return None
 
     def next_poll(self) -> float:
-        """When `poll` has something to do by itself."""
-        return self._deadline + {0: 0.0, signal.SIGTERM: KILL_AFTER}.get(self._signalled, ABANDON_AFTER)
+        """When `poll` has something to do even if the child does nothing."""
+        return self._next
 
     def kill(self) -> None:
-        """End it now and forget it."""
+        """Do without it: nobody wants to know how it ends. `gone` is still to be asked until it is true."""
         if not self._closed:
             self._signal(signal.SIGKILL)
             self._close()
 
-    def _finish(self, status: int) -> Finished:
+    def gone(self) -> bool:
+        """Whether the process has ended. Asking is what removes it from the process table."""
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self.pid, _FOREIGN
+            if pid:
+                self._status = status
+        return self._status is not None
+
+    def _finish(self) -> Finished:
         self.read()
-        failure = os.read(self._failure, 16) if not self._closed else b""
-        _signal_group(self.pid, signal.SIGKILL)  # what it started and left behind in its session goes with it
+        failure = os.read(self._failure, 16)
+        self._signal(signal.SIGKILL)
         self._close()
-        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
         if failure:
-            return Finished(code, b"", os.strerror(int(failure.decode())))
-        return Finished(code, self._output, "timed out" if self._signalled else "")
+            return Finished(127, b"", os.strerror(int(failure.decode())))
+        if self._status == _FOREIGN:
+            return Finished(_FOREIGN, self._output, "how it ended cannot be known")
+        return Finished(_exit_status(self._status or 0), self._output, "timed out" if self._late else "")
 
     def _signal(self, number: int) -> None:
-        if self._signalled != number:
-            self._signalled = number
-            _signal_group(self.pid, number)
+        """Send it to all of its session; to itself, while it has not made that yet."""
+        for send in (os.killpg, os.kill) if self._status is None else (os.killpg,):
+            try:
+                send(self.pid, number)
+                return
+            except OSError:  # nothing is left of it, or it is another user's by now
+                pass
 
     def _close(self) -> None:
         self._closed = True
@@ -106,7 +145,9 @@ class Child:
         os.close(self._failure)
 
 
-def _become(argv: "list[str] | tuple[str, ...]", given: int, output: int, failing: int, env: "dict[str, str] | None") -> None:
+def _become(
+    argv: "list[str] | tuple[str, ...]", given: int, output: int, failing: int, env: "dict[str, str] | None"
+) -> None:
     """In the child: be the program. Does not return; why it could not be started goes through `failing`."""
     try:
         signal.set_wakeup_fd(-1)
@@ -114,8 +155,9 @@ def _become(argv: "list[str] | tuple[str, ...]", given: int, output: int, failin
         os.dup2(given, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; programs expect them
+        for number in _IGNORED_HERE:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.execvpe(argv[0], list(argv), os.environ if env is None else env)
     except OSError as problem:
         os.write(failing, b"%d" % (problem.errno or errno.EINVAL))
@@ -125,12 +167,5 @@ def _become(argv: "list[str] | tuple[str, ...]", given: int, output: int, failin
         os._exit(127)
 
 
-def _signal_group(pid: int, number: int) -> None:
-    try:
-        os.killpg(pid, number)
-    except OSError:  # it has not made its session yet, or nothing is left of it
-        if number != signal.SIGKILL:
-            try:
-                os.kill(pid, number)
-            except OSError:
-                pass
+def _exit_status(status: int) -> int:
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)

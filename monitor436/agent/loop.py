@@ -38,7 +38,7 @@ class Agent:
         self._spool = Spool(state.path("spool"), os.urandom(8).hex())
         self._outbox = Outbox(self._spool)
         self._in_force = InForce(state, time.time)
-        self._checks = Checks(self.emit, limits.refusal, selector, self._spool.positions, time.time)  # type: ignore[attr-defined]
+        self._checks = Checks(self.emit, limits.refusal, selector, self._spool.positions, time.time)  # type: ignore[attr-defined, arg-type]
         self._unwritten = []  # type: list[tuple[list[dict[str, object]], dict[str, object]]]
         self._unwritten_lost = 0
         self._write_at = float("inf")

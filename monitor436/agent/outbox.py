@@ -63,8 +63,9 @@ class Outbox:
             self._go_back(now)
             self._patience = min(self._patience * 2, RESEND_AT_MOST)
         self._fill()
-        bodies = [parcel.body(self._spool.acknowledged(parcel.spool)) for parcel in self._parcels[self._fresh :]]
-        self._fresh = len(self._parcels)
+        end = self._end()
+        bodies = [parcel.body(self._spool.acknowledged(parcel.spool)) for parcel in self._parcels[self._fresh : end]]
+        self._fresh = end
         if bodies:
             self._resend_at = now + self._patience
         return bodies
@@ -89,6 +90,13 @@ class Outbox:
             self.acknowledge(spool, number, now)
         self._go_back(now)
         self._patience = RESEND_FIRST
+
+    def _end(self) -> int:
+        """The window ends where another spool begins: a server that lacks some of the first one takes none of the next."""
+        for end, parcel in enumerate(self._parcels):
+            if parcel.spool != self._parcels[0].spool:
+                return end
+        return len(self._parcels)
 
     def _asks_again(self, spool: str, number: int) -> bool:
         first = self._parcels[0] if self._parcels else None

@@ -28,6 +28,6 @@ def run(path: str, here: bool) -> None:
         from monitor436.cli.here import show_here
 
         show_here(monitor, monitor.state, reactor)
-    reactor.callWhenRunning(monitor.startService)  # type: ignore[attr-defined]
+    monitor.startService()  # before the reactor runs: from inside it, what stands in the way would only be logged
     reactor.addSystemEventTrigger("before", "shutdown", monitor.stopService)  # type: ignore[attr-defined]
     reactor.run()  # type: ignore[attr-defined]

@@ -69,7 +69,7 @@ TAKEN_OVER = "taken_over"
 
 KINDS = {
     SERVER_STARTED: "The server is up.",
-    SERVER_STOPPED: "The server is stopping; this is the last line it writes.",
+    SERVER_STOPPED: "The server was told to stop; events that are on their way may still follow.",
     SETTINGS_REFUSED: "A reload found mistakes in the settings; the old ones stay in force.",
     PLANS_CHANGED: "The plan files were read anew; the text says how many hosts get another plan.",
     PLANS_REFUSED: "The plan files have mistakes; the old plans stay in force.",

@@ -74,6 +74,7 @@ class Roster:
         self._unknown_after = unknown_after
         self._hosts: dict[str, Host] = {}
         self._deadlines: list[tuple[float, str]] = []  # entries that are not a host's own deadline are stale
+        self.changes = 0  # how often a host appeared or changed its state: tells a keeper of copies that his is old
 
     def __len__(self) -> int:
         return len(self._hosts)
@@ -174,6 +175,7 @@ class Roster:
 
     def _add(self, host: Host) -> None:
         self._hosts[host.name] = host
+        self.changes += 1
         self._look_at(host, host.last + host.late)
 
     def _look_at(self, host: Host, deadline: float) -> None:
@@ -212,6 +214,7 @@ class Roster:
     def _turn(self, host: Host, state: str, now: float) -> None:
         host.state = state
         host.since = now
+        self.changes += 1
 
 
 def _silence(kind: str, severity: Severity, host: Host, reason: str, text: str, now: float) -> Event:

@@ -188,8 +188,10 @@ class AgentsProtocol(DatagramProtocol):
         self._send(session, wire.ACK, b'{"s":"%s","n":%d}' % (spool.encode(), self._ledger.last(session.name, spool)))
 
     def _send(self, session: AgentSession, kind: int, body: bytes) -> None:
+        if self.transport is None:
+            return  # stopped, while events of the last batch became durable: their agent sends them again and is told then
         try:
-            self.transport.write(session.wire.seal(kind, body), session.address)  # type: ignore[union-attr]
+            self.transport.write(session.wire.seal(kind, body), session.address)
         except OSError:
             self.refused["send"] += 1
 

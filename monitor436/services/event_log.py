@@ -54,6 +54,7 @@ class EventLog(Service):
         self.setName("event log")
         self.degraded = ""
         self.path = journal.path
+        self.last_words: list[Event] = []  # stated when everything else has stopped
         self._journal = journal
         self._ledger = ledger
         self._bus = bus
@@ -74,8 +75,9 @@ class EventLog(Service):
         self._recover()
 
     def stopService(self) -> Deferred[None]:
-        """Write what waits, keep a checkpoint, close."""
+        """Write what waits and the last words, keep a checkpoint, close."""
         super().stopService()
+        self.state(self.last_words)
         return Deferred.fromCoroutine(self._finish())
 
     @property

@@ -16,6 +16,7 @@ from monitor436.site import write_private
 EVERY = 0.5  # seconds between looks: a verdict falls within this of its deadline
 STALL = 1.0  # seconds a look may be late before this server's own absence is taken off everybody's silence
 KEEP_EVERY = 5.0  # seconds between snapshots
+KEEP_NEWS_EVERY = 1.0  # seconds between snapshots while hosts appear or change their state
 
 
 class Snapshot(Struct, frozen=True):
@@ -49,7 +50,8 @@ class Liveness(Periodic):
         self._server = server
         self._monotonic = monotonic
         self._looked = monotonic()
-        self._kept = monotonic()
+        self._kept = float("-inf")  # the first look keeps one: whoever asks then sees that the server runs
+        self._kept_changes = 0
 
     def startService(self) -> None:
         snapshot = read_snapshot(self._keeps)
@@ -75,8 +77,9 @@ class Liveness(Periodic):
             self._ping(host)
         if expired.events:
             self._event_log.state(expired.events)
-        if expired.events or now - self._kept >= KEEP_EVERY:
-            self._kept = now
+        changed = self._roster.changes != self._kept_changes
+        if now - self._kept >= (KEEP_NEWS_EVERY if changed else KEEP_EVERY):
+            self._kept, self._kept_changes = now, self._roster.changes
             self._keep()
 
     def _keep(self) -> None:

@@ -36,6 +36,7 @@ class Plans(Periodic):
         self._stamp: Stamp | None = None  # of what was read last, good or not
         self._moving: Stamp | None = None  # seen once; read when it is the same at the next look
         self._served: dict[str, str] = {}  # digests that were told, by host
+        self._read_well = False  # until then hosts keep what they have: the empty book is nobody's wish
 
     def startService(self) -> None:
         self._stamp = stamp(self._folder)
@@ -43,8 +44,8 @@ class Plans(Periodic):
         super().startService()
 
     def digest(self, host: str) -> str:
-        """The digest of the plan that a host should follow."""
-        digest = self._served[host] = self.book.digest(host)
+        """The digest of the plan that a host should follow; empty while no plans without mistakes were read."""
+        digest = self._served[host] = self.book.digest(host) if self._read_well else ""
         return digest
 
     def plan(self, host: str) -> bytes:
@@ -81,7 +82,7 @@ class Plans(Periodic):
             self.log.error("{text}", text=text)
             self._state([Event(kind=kinds.PLANS_REFUSED, severity="warning", text=text)])
             return
-        self.book = book
+        self.book, self._read_well = book, True
         changed = [host for host, before in self._served.items() if book.digest(host) != before]
         self._served.update((host, book.digest(host)) for host in changed)
         files, checks = book.size()

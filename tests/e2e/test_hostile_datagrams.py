@@ -1,0 +1,249 @@
+"""Datagrams that nobody sent: changed on the way, made up, or played again. None is accepted, hardly any is answered.
+
+M436_ALL_BITS=1: every bit of every type of datagram is flipped, not a sample of them.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from monitor436.agent import wire
+from monitor436.model.settings import Beacon, Heartbeat
+from tests.e2e.patience import eventually
+from tests.e2e.servers import LOOPBACK, SOON, free_port, on_loopback
+from tests.e2e.stage import Agent, Stage
+from tests.e2e.wiretap import Stranger, Wiretap, flips
+
+MOST_FLIPS = 1_000_000 if os.environ.get("M436_ALL_BITS") == "1" else 200
+SEED = 436
+COUNTED = Path(__file__).with_name("counted.py")
+SIZES = (0, 1, 2, 39, 40, 41, 799, 800, 801, 1200, 1201, 1500, 8192, 9000, 65507)
+TO_SERVER = ("HELLO", "BEAT", "EVENTS", "RESETACK", "PONG", "BYE")
+TO_AGENT = ("WELCOME", "BEATACK", "ACK", "RESET", "PING")
+MORE = """\
+hosts: ["*"]
+checks:
+  load:
+    reading: load1
+    every: 1m
+    warning: above 10000
+"""
+
+
+def made_up(seed: int) -> list[bytes]:
+    """What somebody without a key may send: nothing, noise of all sizes, and every type with a tag that is wrong."""
+    dice = random.Random(seed)
+    found = [dice.randbytes(size) for size in SIZES]
+    found += [dice.randbytes(dice.randrange(1300)) for _ in range(200)]
+    for kind in range(256):
+        for size in (0, 2, 100, wire.HELLO_SIZE - wire.MIN_DATAGRAM, wire.MAX_BODY):
+            head = wire.HEADER.pack(b"m4", 1, kind, dice.randrange(2), dice.getrandbits(64), dice.getrandbits(64))
+            found.append(head + dice.randbytes(size) + dice.randbytes(wire.TAG_SIZE))
+    guessed = wire.Key(b"a guess")
+    greeting = wire.Greeting(wire.HELLO, 0, 0, dice.randbytes(16), dice.randbytes(8), "web1", b"{}")
+    found.append(wire.seal_greeting(guessed, greeting))
+    found += [wire.seal(guessed, kind, 0, 1, 1, b"[" * 900) for kind in wire.NAMES]
+    return found
+
+
+class HostileDatagramTests(Stage):
+    """One agent, one server that tells its counters, and a relay between them that can hold datagrams back."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        say, self.hears = free_port(), free_port()
+        settings = structs.replace(
+            on_loopback(),
+            beacon=Beacon(port=say, every=0.5, to=(LOOPBACK,), multicast=""),
+            heartbeat=Heartbeat(every=0.5, late=3.0, pings=3),
+        )
+        self.site = self.server(settings)
+        self.counters_file = self.folder / "counters.json"
+        self.site.launch([sys.executable, COUNTED, self.site.config, self.counters_file]).says("events file:", SOON)
+        key = (self.site.var / "site" / "site.key").read_bytes()
+        self.tap = Wiretap(say, self.hears, self.site.settings.agents.port, wire.beacon_key(key))
+        self.addCleanup(self.tap.close)
+        self.stranger = Stranger()
+        self.addCleanup(self.stranger.close)
+
+    def host(self) -> Agent:
+        """The agent, which hears the relay's beacons only; not started."""
+        agent = self.agent(self.site, "web1", "--port", str(self.hears))
+        self.site.follow(agent.log)
+        return agent
+
+    def settled(self) -> Agent:
+        """An agent that has joined and follows its plan."""
+        agent = self.host().start()
+        self.site.follows("web1")
+        return agent
+
+    def counters(self) -> dict[str, Any]:
+        """What the server has counted by now."""
+        turn = json.loads(self.counters_file.read_text())["turn"] if self.counters_file.exists() else 0
+        assert self.site.process is not None
+        self.site.process.send(signal.SIGUSR1)
+
+        def told() -> dict[str, Any] | None:
+            if not self.counters_file.exists():
+                return None
+            found: dict[str, Any] = json.loads(self.counters_file.read_text())
+            return found if found["turn"] > turn else None
+
+        return eventually(told, SOON, "the server tells its counters", poll=0.01) or {}
+
+    def assert_all_refused(self, datagrams: list[bytes]) -> None:
+        """Nothing else arrives meanwhile: each is counted as refused, none is answered, and the state stays."""
+        before = self.counters()
+        self.stranger.send(datagrams, self.site.settings.agents.port)
+        after = self.counters()
+        refused = sum(after["refused"].values()) - sum(before["refused"].values())
+        self.assertEqual(refused, len(datagrams))
+        self.assertEqual(after["heard"], before["heard"])
+        self.assertEqual(after["state"], before["state"])
+        self.assertEqual(self.stranger.answers(), [])
+
+    def assert_still_works(self, agent: Agent, line: str) -> None:
+        """A line that is written now is told, and all events are there."""
+        agent.write([line])
+        eventually(lambda: line in self.site.lines("web1"), SOON, "a line is told")
+        self.complete(self.site)
+
+    def late(self, agent: Agent) -> None:
+        """Stop the agent until the server asks whether it is there."""
+        asked = self.tap.kinds().get("PING", 0)
+        agent.send(signal.SIGSTOP)
+        eventually(lambda: self.tap.kinds().get("PING", 0) > asked, SOON, "a ping")
+        agent.send(signal.SIGCONT)
+
+    def provoke(self, kind: str, agent: Agent) -> None:
+        """Do what makes a datagram of this type go over the wire; beats go by themselves."""
+        if kind in ("HELLO", "WELCOME"):
+            agent.start()
+        elif kind in ("EVENTS", "ACK"):
+            agent.write([f"line for {kind}"])
+        elif kind in ("RESET", "RESETACK"):
+            self.site.plan(MORE, "more.yaml")
+        elif kind in ("PING", "PONG"):
+            self.late(agent)
+        elif kind == "BYE":
+            self.assertEqual(agent.stop(), 0)
+
+    def true_one_follows(self, kind: str) -> None:
+        """What was held back goes on its way, and what follows from it has happened."""
+        self.tap.release(kind)
+        if kind in ("HELLO", "WELCOME"):
+            self.site.follows("web1")
+        elif kind in ("EVENTS", "ACK"):
+            self.site.event(host="web1", text=f"line for {kind}")
+        elif kind in ("RESET", "RESETACK"):
+            self.site.follows("web1", checks=2)
+        elif kind in ("PING", "PONG"):
+            self.site.event(host="web1", kind="host_up")
+        elif kind == "BYE":
+            self.site.event(host="web1", kind="host_stopped")
+
+    def test_a_bit_changed_on_the_way_to_the_server(self) -> None:
+        """Each type is held back, sent with each bit changed, and then as it was: only that is accepted."""
+        agent = self.host()
+        for kind in TO_SERVER:
+            self.tap.hold(kind)
+            self.provoke(kind, agent)
+            datagram = self.tap.holds(kind, SOON)
+            if kind != "BYE":
+                agent.send(signal.SIGSTOP)
+            self.assert_all_refused(list(flips(datagram, MOST_FLIPS, SEED)))
+            refused = self.counters()["refused"]
+            if kind != "BYE":
+                agent.send(signal.SIGCONT)
+            self.true_one_follows(kind)
+            self.assertEqual(self.counters()["refused"], refused, kind)
+        agent.start()
+        self.assert_still_works(agent, "line after it")
+
+    def test_a_bit_changed_on_the_way_to_the_agent(self) -> None:
+        """It answers none of them, says nothing, and follows the true one that comes afterwards."""
+        agent = self.host()
+        answers = {"WELCOME": "BEAT", "RESET": "RESETACK", "PING": "PONG"}
+        for kind in TO_AGENT:
+            self.tap.hold(kind)
+            self.provoke(kind, agent)
+            datagram = self.tap.holds(kind, SOON)
+            answer = answers.get(kind, "RESETACK")
+            before, said = self.tap.kinds().get(answer, 0), agent.output
+            self.tap.to_agent(flips(datagram, MOST_FLIPS, SEED))
+            self.assertEqual((self.tap.kinds().get(answer, 0), agent.output), (before, said), kind)
+            self.true_one_follows(kind)
+            if kind in answers:
+                eventually(lambda: self.tap.kinds().get(answer, 0) > before, SOON, f"{answer} to the true {kind}")  # noqa: B023
+        self.assert_still_works(agent, "line after it")
+
+    def test_a_bit_changed_in_a_beacon_leads_no_agent_astray(self) -> None:
+        """A believed beacon with another boot id would be greeted at once."""
+        agent = self.settled()
+        beacon = next(each.datagram for each in self.tap.seen if each.kind == "BEACON")
+        greeted = self.tap.kinds()["HELLO"]
+        self.stranger.send(flips(beacon, MOST_FLIPS, SEED), self.hears)
+        self.assert_still_works(agent, "line after it")
+        self.assertEqual(self.tap.kinds()["HELLO"], greeted)
+        self.assertEqual(self.stranger.answers(), [])
+
+    def test_a_stranger_gets_no_answer_whatever_is_sent(self) -> None:
+        """Neither from the server nor from the two ports of the agent."""
+        agent = self.settled()
+        agent.send(signal.SIGSTOP)
+        self.assert_all_refused(made_up(SEED))
+        agent.send(signal.SIGCONT)
+        assert self.tap.agent is not None
+        said = agent.output
+        for port in (self.hears, self.tap.agent[1]):
+            self.stranger.send(made_up(SEED), port)
+        self.assert_still_works(agent, "line after it")
+        self.assertEqual((self.stranger.answers(), agent.output), ([], said))
+
+    def replay(self, datagrams: list[bytes]) -> None:
+        """Play datagrams again from an address that was never seen: the events file and all hosts stay as they are."""
+        before, file = self.counters(), self.site.file.read_bytes()
+        self.stranger.send(datagrams, self.site.settings.agents.port)
+        after = self.counters()
+        for what in ("hosts", "in use", "addresses", "events"):
+            self.assertEqual(after["state"][what], before["state"][what])
+        self.assertEqual(self.site.file.read_bytes(), file)
+        back = sum(map(len, self.stranger.answers()))
+        self.assertLessEqual(back, sum(map(len, datagrams)))
+        greetings = sum(datagram[3] == wire.HELLO for datagram in datagrams)
+        refused = sum(after["refused"].values()) - sum(before["refused"].values())
+        self.assertEqual(refused, len(datagrams) - greetings)
+
+    def test_a_session_played_again_is_not_accepted(self) -> None:
+        """In order and backwards, while the session is in use, after its end, and by a server that was started anew."""
+        agent = self.settled()
+        agent.write([f"line {number}" for number in range(50)])
+        eventually(lambda: len(self.site.lines("web1")) == 50, SOON, "all lines are told")
+        self.late(agent)
+        self.site.event(host="web1", kind="host_up")
+        agent.send(signal.SIGSTOP)
+        recorded = [each.datagram for each in self.tap.seen if each.to_server]
+        self.replay(recorded)
+        self.replay(recorded[::-1])
+        agent.send(signal.SIGCONT)
+        greeted = self.tap.kinds()["HELLO"]
+        self.assert_still_works(agent, "line after it")
+        self.assertEqual(self.tap.kinds()["HELLO"], greeted)
+        self.assertEqual(agent.stop(), 0)
+        self.site.event(host="web1", kind="host_stopped")
+        recorded = [each.datagram for each in self.tap.seen if each.to_server]
+        self.replay(recorded)
+        self.replay(recorded[::-1])
+        self.assertEqual(self.site.stop(), 0)
+        self.counters_file.unlink()
+        self.site.launch([sys.executable, COUNTED, self.site.config, self.counters_file]).says("events file:", SOON)
+        self.replay(recorded)
+        self.replay(recorded[::-1])
+        self.complete(self.site)
