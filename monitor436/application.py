@@ -108,14 +108,22 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
     roster = Roster(plans.late, settings.heartbeat.pings, settings.heartbeat.unknown_after)
 
     def about() -> dict[str, object]:
-        return {"server": name, "boot": boot, "port": agents.port, "door": door.port, "degraded": bool(event_log.degraded)}
+        return {
+            "server": name,
+            "boot": boot,
+            "port": agents.port,
+            "door": door.port,
+            "degraded": bool(event_log.degraded),
+        }
 
     def contents() -> dict[str, object]:
         token = site.token(time.time(), settings.plans.token_expires)
         return packed(site, (agents.port, settings.beacon.port), settings.beacon.multicast, token)
 
     protocol = AgentsProtocol(about, sessions, enrolment, names.keep, roster, ledger, event_log, plans, time.monotonic)
-    agents = AgentsService(protocol, settings.agents.address, settings.agents.port, settings.agents.receive_buffer, reactor)
+    agents = AgentsService(
+        protocol, settings.agents.address, settings.agents.port, settings.agents.receive_buffer, reactor
+    )
     agent_file = AgentFile(state / AGENT_FILE, settings.plans.token_expires / 2, contents, reactor)
     keeper = Keeper(site, enrolment, names.keep, lambda token: site.good(token, time.time()), os.urandom)
     joinable = settings.plans.join == "accept"

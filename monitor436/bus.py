@@ -10,7 +10,7 @@ Listener = Callable[[Sequence[Event]], object]
 
 
 class EventBus:
-    """Tells every listener of events, in the order they subscribed. A listener that fails does not keep the others from hearing."""
+    """Tells every listener of events, in the order they subscribed. One that fails does not keep the others deaf."""
 
     log = Logger()
 

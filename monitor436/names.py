@@ -15,7 +15,7 @@ class Names:
         self._path = path
 
     def read(self) -> list[Bound]:
-        """Every binding, the latest of a name last. Half a line at the end, from a power cut, was never answered for."""
+        """Every binding, the latest of a name last. Half a line, left by a power cut, was never answered for."""
         bound = []
         for line in self._path.read_bytes().splitlines() if self._path.exists() else []:
             try:

@@ -9,7 +9,7 @@ from twisted.python.threadpool import ThreadPool
 
 
 def one_thread(reactor: Any, name: str) -> Callable[[Callable[[], None]], Deferred[None]]:
-    """A function that runs a call in a thread of its own and gives a Deferred. The thread lives as long as the reactor runs."""
+    """A function that runs a call in a thread of its own and gives a Deferred, as long as the reactor runs."""
     pool = ThreadPool(0, 1, name)
     reactor.callWhenRunning(pool.start)
     reactor.addSystemEventTrigger("after", "shutdown", pool.stop)

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 
 class Periodic(Service):
-    """Calls `turn` every `every` seconds while it runs, the first time at once. What `turn` raises is logged, then it goes on.
+    """Calls `turn` every `every` seconds while it runs, at once at first. What `turn` raises is logged; it goes on.
 
     `turn` may return a Deferred: the next call waits for it.
     """

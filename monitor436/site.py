@@ -47,7 +47,7 @@ class Site:
             raise SiteError(f"{folder / 'site.pem'}: not a certificate with its key: {problem}") from None
 
     def token(self, now: float, life: float) -> str:
-        """A join token that is good for at least `life` seconds from `now` (wall clock): its expiry and an HMAC over it.
+        """A join token, good for at least `life` seconds from `now` (wall clock): its expiry and an HMAC over it.
 
         The expiry is rounded up to half lives, so that the same agent file comes out when it is packed again.
         """

@@ -1,4 +1,4 @@
-"""`twistd monitor436 -c FILE`, and what every other door shares: settings read, signals wired, mistakes told in one line."""
+"""`twistd monitor436 -c FILE`, and what every door shares: settings read, HUP wired, mistakes told in one line."""
 
 import signal
 from typing import Any

@@ -97,15 +97,15 @@ def known(packed: Packed, state: State, options: Options) -> "Identity | None":
     return kept
 
 
-def stop_on_signals(agent: "object", selector: "object") -> None:
+def stop_on_signals(agent: Agent, selector: selectors.BaseSelector) -> None:
     """TERM and INT end the loop after the present turn."""
     reads, writes = os.pipe()
     for end in (reads, writes):
         os.set_blocking(end, False)
     signal.set_wakeup_fd(writes)  # so that select() returns at once
-    selector.register(reads, 1, lambda now: os.read(reads, 512))  # type: ignore[attr-defined]
+    selector.register(reads, 1, lambda now: os.read(reads, 512))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: agent.stop())  # type: ignore[attr-defined]
+        signal.signal(number, lambda *_: agent.stop())
 
 
 def run(options: Options, packed: Packed) -> None:
@@ -116,8 +116,10 @@ def run(options: Options, packed: Packed) -> None:
     try:
         hears = sockets.hearing(port, packed.multicast)
     except OSError as problem:
-        raise StateError("beacons cannot be heard on {}/udp: {} (another port: --port N)".format(port, problem.strerror)) from None
-    identity, heard = known(packed, state, options), []  # type: ignore[var-annotated]
+        raise StateError(
+            "beacons cannot be heard on {}/udp: {} (another port: --port N)".format(port, problem.strerror)
+        ) from None
+    identity, heard = known(packed, state, options), []
     if identity is None:
         name = host_name(options.name, os.uname().nodename)
         say("looking for a server, to join as {}".format(name))

@@ -11,12 +11,8 @@ MAX_ANSWER = 2 * 1024 * 1024  # bytes of JSON from the child
 
 
 def this_program() -> "list[str]":
-    """How to start this agent again: the interpreter, without site packages, and the file or the module."""
-    main = sys.modules["__main__"]
-    file = os.path.abspath(sys.argv[0])
-    if getattr(main, "__spec__", None) is not None and main.__spec__.name == "monitor436.agent.__main__":
-        return [sys.executable, "-m", "monitor436.agent"]
-    return [sys.executable, "-I", "-S", file]
+    """How to start this agent again: the interpreter, without site packages, and the file."""
+    return [sys.executable, "-I", "-S", os.path.abspath(sys.argv[0])]
 
 
 class Asking:

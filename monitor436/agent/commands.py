@@ -10,6 +10,7 @@ ABANDON_AFTER = 5.0  # seconds from KILL until a child that even this does not e
 MAX_INPUT = 4096  # bytes: what the smallest pipe takes at once, so that writing never waits
 CHUNK = 65536  # bytes taken from a pipe at once
 MAX_CHUNKS = 16  # a turn: a program that never stops writing must not keep the reader
+MAX_FILES = 1024  # descriptors that a program is not to find open
 STUCK = "stuck"
 
 Finished = namedtuple("Finished", "status output problem")  # exit status (negative: a signal), bytes, "" or a sentence
@@ -158,6 +159,8 @@ def _become(
         for number in _IGNORED_HERE:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.closerange(3, failing)  # what this process itself was given by whoever started it
+        os.closerange(failing + 1, MAX_FILES)
         os.execvpe(argv[0], list(argv), os.environ if env is None else env)
     except OSError as problem:
         os.write(failing, b"%d" % (problem.errno or errno.EINVAL))

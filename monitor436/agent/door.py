@@ -28,7 +28,9 @@ def authorization(name: str, serial: bytes, generation: int, secret: bytes, pin:
     return "M436 {} {} {} {} {}".format(name, serial.hex(), generation, nonce, proof)
 
 
-def request(host: str, port: int, pin: str, method: str, path: str, authorized: str, body: bytes = b"") -> "tuple[int, bytes]":
+def request(
+    host: str, port: int, pin: str, method: str, path: str, authorized: str, body: bytes = b""
+) -> "tuple[int, bytes]":
     """Status and body of one exchange with the server that has the certificate `pin`. Raises DoorError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -4,6 +4,8 @@ Pure: told the time and what arrived, it returns the datagrams to send. Every se
 one of them, the home, also gets the events and hands out the plan.
 """
 
+from collections.abc import Callable
+
 from monitor436.agent import wire
 
 GREET_EVERY = 1.0  # seconds between two greetings of one server at first; doubled up to GREET_AT_MOST
@@ -63,7 +65,15 @@ class Homing:
     `random` gives n random bytes; `secret` is the host's key; `about()` the body of a HELLO (a dict).
     """
 
-    def __init__(self, name: str, serial: bytes, generation: int, secret: bytes, about: "object", random: "object") -> None:
+    def __init__(
+        self,
+        name: str,
+        serial: bytes,
+        generation: int,
+        secret: bytes,
+        about: "Callable[[], dict[str, object]]",
+        random: "Callable[[int], bytes]",
+    ) -> None:
         self.servers = {}  # type: dict[str, Server]
         self.home = None  # type: Server | None
         self._name, self._serial, self._generation = name, serial, generation
@@ -90,7 +100,9 @@ class Homing:
         server.hint = address
         server.door = door
 
-    def welcome(self, greeting: wire.Greeting, datagram: bytes, address: "tuple[str, int]", now: float) -> "tuple[Server, dict[str, object]] | None":
+    def welcome(
+        self, greeting: wire.Greeting, datagram: bytes, address: "tuple[str, int]", now: float
+    ) -> "tuple[Server, dict[str, object]] | None":
         """A WELCOME: the server and the message, if it answers a greeting of ours; None if not. Raises WireError."""
         wire.authenticate(self._hello_key, datagram)
         for server in self.servers.values():
@@ -175,8 +187,8 @@ class Homing:
                     self.home = server
 
     def _hello(self, server: Server, now: float) -> bytes:
-        nonce = server.nonce_for_greeting(now, self._random(16))  # type: ignore[operator]
-        about = wire.dump(self._about())  # type: ignore[operator]
+        nonce = server.nonce_for_greeting(now, self._random(16))
+        about = wire.dump(self._about())
         return wire.seal_greeting(
             self._hello_key, wire.Greeting(wire.HELLO, self._generation, 0, nonce, self._serial, self._name, about)
         )

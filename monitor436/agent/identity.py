@@ -86,7 +86,9 @@ class State:
             return None
         try:
             kept = json.loads(text.decode("utf-8"))
-            return Identity(kept["name"], bytes.fromhex(kept["key"]), bytes.fromhex(kept["serial"]), int(kept["generation"]))
+            return Identity(
+                kept["name"], bytes.fromhex(kept["key"]), bytes.fromhex(kept["serial"]), int(kept["generation"])
+            )
         except (KeyError, TypeError, ValueError):
             raise StateError("{} is damaged: remove it to join again".format(self.path("identity.json"))) from None
 
@@ -101,7 +103,9 @@ def host_name(given: str, nodename: str) -> str:
     """The name of this host: the one given, or what the machine calls itself, without its domain. Raises StateError."""
     name = given or nodename.split(".")[0].lower()
     if not wire.HOST_NAME.match(name):
-        raise StateError("{!r} cannot be a host's name: a-z, 0-9, dot, dash, at most 63 (choose: --name NAME)".format(name))
+        raise StateError(
+            "{!r} cannot be a host's name: a-z, 0-9, dot, dash, at most 63 (choose: --name NAME)".format(name)
+        )
     return name
 
 

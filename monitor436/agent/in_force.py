@@ -1,6 +1,7 @@
-"""The plan in force on this host: the last good one at once after a start, a new one as soon as it is whole and valid."""
+"""The plan in force on this host: after a start the last good one at once, a new one when it is whole and valid."""
 
 import json
+from collections.abc import Callable
 
 from monitor436.agent import event as stated
 from monitor436.agent import plan
@@ -12,7 +13,7 @@ FILE = "plan.json"
 class InForce:
     """Keeps the plan on disk and tells whether a wanted one is still to be fetched."""
 
-    def __init__(self, state: State, wall: "object") -> None:
+    def __init__(self, state: State, wall: "Callable[[], float]") -> None:
         self.digest = ""  # of the plan in force
         self.plan = plan.read({})
         self._refused = ""  # the digest that was refused last: not fetched again until another one is wanted
@@ -32,7 +33,7 @@ class InForce:
         """A plan was fetched: in force if it is the wanted one and valid. What follows, as events."""
         if plan.digest(body) != wanted:
             return []  # it changed again while it was fetched; the next beat says what is wanted now
-        at = self._wall()  # type: ignore[operator]
+        at = self._wall()
         problem = self._put_in_force(body)
         if problem:
             self._refused = wanted

@@ -4,6 +4,7 @@ import json
 import select
 import socket
 import time
+from collections.abc import Callable
 
 from monitor436.agent import sockets, wire
 from monitor436.agent.asking import Asking
@@ -31,7 +32,9 @@ class Joining:
     `heard` has the beacons that led there, by door, for whoever goes on from here.
     """
 
-    def __init__(self, packed: Packed, name: str, named: "list[str]", hears: socket.socket, say: "object") -> None:
+    def __init__(
+        self, packed: Packed, name: str, named: "list[str]", hears: socket.socket, say: "Callable[[str], None]"
+    ) -> None:
         self._packed = packed
         self._name = name
         self._named = named
@@ -90,11 +93,13 @@ class Joining:
         try:
             if status == 200:
                 given = json.loads(text)
-                return Identity(self._name, bytes.fromhex(given["key"]), bytes.fromhex(given["serial"]), int(given["generation"]))
+                return Identity(
+                    self._name, bytes.fromhex(given["key"]), bytes.fromhex(given["serial"]), int(given["generation"])
+                )
         except (ValueError, KeyError, TypeError):
             text = "an answer that is not understood"
         self._tell("not joined at {}:{}: {}".format(door[0], door[1], text.strip() or "status {}".format(status)))
         return None
 
     def _tell(self, text: str) -> None:
-        self._say(text)  # type: ignore[operator]
+        self._say(text)

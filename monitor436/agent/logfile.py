@@ -123,4 +123,4 @@ class File:
 
 def _print(start: bytes, before: bytes) -> str:
     """What a file is known by: a hash of its first bytes and of those before the offset, 32 hex characters."""
-    return str(wire.SHA256(start + before).hexdigest())[:32]  # type: ignore[attr-defined]
+    return str(wire.SHA256(start + before).hexdigest())[:32]

@@ -1,23 +1,25 @@
 """The agent's one loop: sockets, timers and checks, each turn doing what is due."""
 
 import os
+import socket
 import time
+from collections.abc import Callable
+from selectors import EVENT_READ, BaseSelector
 
 from monitor436 import __version__
 from monitor436.agent import event as stated
 from monitor436.agent import sockets, wire
-from monitor436.agent.asking import Asking
 from monitor436.agent.checks import Checks
+from monitor436.agent.fetch import Fetch
 from monitor436.agent.homing import Homing, Server
 from monitor436.agent.identity import Identity, Packed, State
 from monitor436.agent.in_force import InForce
 from monitor436.agent.joining import read_beacon
+from monitor436.agent.keeper import Keeper
+from monitor436.agent.limits import Limits
 from monitor436.agent.outbox import Outbox
 from monitor436.agent.spool import Spool
 
-UNWRITTEN = 1000  # events kept in memory while the disk refuses them; what comes after is counted
-RETRY = 1.0  # seconds until the disk, or a failed fetch of the plan, is tried again
-POLL = 0.05  # seconds between looks at a fetch under way
 LOOK_EVERY = 60.0  # seconds between looks for new interfaces, and for names that did not resolve
 
 
@@ -25,28 +27,28 @@ class Agent:
     """Everything that runs on a host once it has an identity. `say(text)` is for whoever reads the console."""
 
     def __init__(
-        self, identity: Identity, state: State, packed: Packed, servers: "list[str]", limits: "object", selector: "object", say: "object"
+        self,
+        identity: Identity,
+        state: State,
+        packed: Packed,
+        servers: "list[str]",
+        limits: Limits,
+        selector: BaseSelector,
+        say: "Callable[[str], None]",
     ) -> None:
         self.homing = Homing(identity.name, identity.serial, identity.generation, identity.key, self._about, os.urandom)
-        self._identity = identity
-        self._state = state
-        self._pin = packed.pin
         self._beacon_key = wire.Key(packed.beacon_key)
         self._selector = selector
         self._say = say
         self._boot = boot_id()
         self._spool = Spool(state.path("spool"), os.urandom(8).hex())
+        self._keeper = Keeper(self._spool, say)
         self._outbox = Outbox(self._spool)
         self._in_force = InForce(state, time.time)
-        self._checks = Checks(self.emit, limits.refusal, selector, self._spool.positions, time.time)  # type: ignore[attr-defined, arg-type]
-        self._unwritten = []  # type: list[tuple[list[dict[str, object]], dict[str, object]]]
-        self._unwritten_lost = 0
-        self._write_at = float("inf")
+        self._fetch = Fetch(identity, packed.pin, self._in_force, self._adopt, say)
+        self._checks = Checks(self._keeper.emit, limits.refusal, selector, self._spool.positions, time.time)
         self._shipping_to = None  # type: Server | None
         self._beat_at = 0.0
-        self._wanted = ""
-        self._fetch_at = float("inf")
-        self._fetch = None  # type: Asking | None
         self._look_at = 0.0
         self._named, self._port = servers, packed.port
         self._resolved = set()  # type: set[str]
@@ -59,17 +61,17 @@ class Agent:
             wire.PING: self._ping,
         }
 
-    def run(self, hears: "object", talks: "object", multicast: str) -> None:
+    def run(self, hears: socket.socket, talks: socket.socket, multicast: str) -> None:
         """Run until `stop` was called. `hears` and `talks` are the sockets that `sockets` makes."""
         self._talks = talks
         self._hears, self._multicast = hears, multicast
-        self._selector.register(hears, 1, self._hear_beacons)  # type: ignore[attr-defined]
-        self._selector.register(talks, 1, self._hear_servers)  # type: ignore[attr-defined]
+        self._selector.register(hears, EVENT_READ, self._hear_beacons)
+        self._selector.register(talks, EVENT_READ, self._hear_servers)
         self._begin(time.monotonic())
         while not self._stopping:
             now = time.monotonic()
             wait = max(0.0, self._turn(now) - time.monotonic())
-            for key, _ in self._selector.select(wait):  # type: ignore[attr-defined]
+            for key, _ in self._selector.select(wait):
                 key.data(time.monotonic())
         self._leave(time.monotonic())
 
@@ -77,24 +79,13 @@ class Agent:
         """End after the present turn: say goodbye, keep everything."""
         self._stopping = True
 
-    def emit(self, events: "list[dict[str, object]]", positions: "dict[str, object]") -> None:
-        """Make events durable in the spool. While the disk refuses, they wait in memory and logs stay where they are."""
-        if self._unwritten:
-            self._keep(events, positions)
-            return
-        try:
-            self._spool.append(events, positions)
-        except OSError as problem:
-            self._tell("{}: {}; trying again".format(self._state.path("spool"), problem.strerror))
-            self._keep(events, positions)
-
     def _begin(self, now: float) -> None:
-        fields = {"version": __version__, "boot": self._boot}
+        fields = {"version": __version__, "boot": self._boot}  # type: dict[str, str | int | float | bool]
         text = "agent {} started".format(__version__)
-        self.emit([stated.event(stated.AGENT_STARTED, "info", text, time.time(), fields=fields)], {})
+        self._keeper.emit([stated.event(stated.AGENT_STARTED, "info", text, time.time(), fields=fields)], {})
         if self._in_force.restore():
             self._tell("the last good plan is in force: {}".format(self._in_force.digest[:12]))
-        self._checks.adopt(self._in_force.plan, now)
+        self._follow(now)
 
     def _turn(self, now: float) -> float:
         """Do everything that is due; when the next thing is."""
@@ -104,20 +95,20 @@ class Agent:
             self._beat(now)
         for hello, address in self.homing.greetings(now):
             self._send(hello, address)
-        if now >= self._write_at:
-            self._write_again(now)
-        if now >= self._fetch_at:
-            self._fetch_plan(now)
-        next_check = self._checks.run(now, logs=not (self._spool.full or self._unwritten))
+        if now >= self._keeper.due:
+            self._keeper.write_again(now)
+        if now >= self._fetch.due:
+            self._fetch.turn(self.homing.home, now)
+        next_check = self._checks.run(now, logs=not (self._spool.full or self._keeper.waits))
         next_shipment = self._ship(now)
-        due = (self._beat_at, self.homing.greeting_due(), self._write_at, self._fetch_at, self._look_at)
+        due = (self._beat_at, self.homing.greeting_due(), self._keeper.due, self._fetch.due, self._look_at)
         return min(next_check, next_shipment, *due)
 
     def _look_around(self, now: float) -> None:
         """What the network may have gained: interfaces to hear multicast on, addresses for servers named by hand."""
         self._look_at = now + LOOK_EVERY
         if self._multicast:
-            sockets.join_groups(self._hears, self._multicast)  # type: ignore[arg-type]
+            sockets.join_groups(self._hears, self._multicast)
         for server in self._named:
             if server not in self._resolved:
                 try:
@@ -128,7 +119,7 @@ class Agent:
 
     def _leave(self, now: float) -> None:
         self._checks.close()
-        self.emit([stated.event(stated.AGENT_STOPPED, "info", "agent stopped", time.time())], {})
+        self._keeper.emit([stated.event(stated.AGENT_STOPPED, "info", "agent stopped", time.time())], {})
         self._ship(now)
         for server in self.homing.servers.values():
             if server.session is not None:
@@ -148,11 +139,11 @@ class Agent:
         self.homing.beacon(name, boot, (address[0], int(str(beacon["port"]))), int(str(beacon["door"])), now)
 
     def _hear_beacons(self, now: float) -> None:
-        for datagram, address in sockets.arrived(self._hears):  # type: ignore[arg-type]
+        for datagram, address in sockets.arrived(self._hears):
             self.hear_beacon(datagram, address, now)
 
     def _hear_servers(self, now: float) -> None:
-        for datagram, address in sockets.arrived(self._talks):  # type: ignore[arg-type]
+        for datagram, address in sockets.arrived(self._talks):
             try:
                 header = wire.header(datagram)
                 if header[0] == wire.WELCOME:
@@ -176,13 +167,15 @@ class Agent:
         if server is self.homing.home:
             have = message.get("have")
             self._shipping_to = server
-            self._outbox.restart({str(spool): int(n) for spool, n in have.items()} if isinstance(have, dict) else {}, now)
-            self._want(str(message.get("plan", "")), now)
+            self._outbox.restart(
+                {str(spool): int(n) for spool, n in have.items()} if isinstance(have, dict) else {}, now
+            )
+            self._fetch.want(str(message.get("plan", "")), now)
 
     def _beatack(self, server: Server, message: "dict[str, object]", now: float) -> None:
         server.unanswered = 0
         if server is self.homing.home:
-            self._want(str(message.get("plan", "")), now)
+            self._fetch.want(str(message.get("plan", "")), now)
 
     def _ack(self, server: Server, message: "dict[str, object]", now: float) -> None:
         number = message.get("n")
@@ -192,7 +185,7 @@ class Agent:
     def _reset(self, server: Server, message: "dict[str, object]", now: float) -> None:
         self._send(server.session.seal(wire.RESETACK, b"{}"), server.address)  # type: ignore[union-attr]
         if server is self.homing.home:
-            self._want(str(message.get("plan", "")), now)
+            self._fetch.want(str(message.get("plan", "")), now)
 
     def _ping(self, server: Server, message: "dict[str, object]", now: float) -> None:
         self._send(server.session.seal(wire.PONG, b"{}"), server.address)  # type: ignore[union-attr]
@@ -227,82 +220,30 @@ class Agent:
 
     def _send(self, datagram: bytes, address: "tuple[str, int]") -> None:
         try:
-            self._talks.sendto(datagram, address)  # type: ignore[attr-defined]
+            self._talks.sendto(datagram, address)
         except OSError as problem:  # no route, a full buffer: as if the network had lost it
             self.refused["send"] = self.refused.get("send", 0) + 1
             if self.refused["send"] == 1:
                 self._tell("{}:{}: {}".format(address[0], address[1], problem.strerror))
 
-    # The plan.
-
-    def _want(self, digest: str, now: float) -> None:
-        self._wanted = digest
-        if self._fetch is None and self._in_force.lacks(digest) and self._fetch_at == float("inf"):
-            self._fetch_at = now
-
-    def _fetch_plan(self, now: float) -> None:
-        """Start a fetch, or look whether the one under way is done."""
-        if self._fetch is None:
-            self._fetch_at = float("inf")
-            if self._in_force.lacks(self._wanted) and self.homing.home is not None:
-                self._fetch = Asking(self._asked(self.homing.home), now)
-                self._fetch_at = now + POLL
-            return
-        answer = self._fetch.poll(now)
-        self._fetch_at = now + POLL
-        if answer is None:
-            return
-        self._fetch = None
-        status, body = answer
-        if status == 200:
-            self._adopt(self._wanted, body.encode("utf-8"), now)
-            self._fetch_at = now + RETRY if self._in_force.lacks(self._wanted) else float("inf")
-        else:
-            self._tell("the plan could not be fetched: {}".format(body.strip() or "status {}".format(status)))
-            self._fetch_at = now + RETRY
-
-    def _asked(self, home: Server) -> "dict[str, object]":
-        who = self._identity
-        proof = {"name": who.name, "key": who.key.hex(), "serial": who.serial.hex(), "generation": who.generation}
-        return dict(proof, host=home.address[0], port=home.door, pin=self._pin, method="GET", path="/plan")
-
-    def _adopt(self, wanted: str, body: bytes, now: float) -> None:
-        before = self._in_force.digest
-        events = self._in_force.adopt(wanted, body)
-        if self._in_force.digest != before:
-            self._checks.adopt(self._in_force.plan, now)
-            self._beat_at = now  # tell the servers at once what is in force
+    def _adopt(self, events: "list[dict[str, object]]", now: float) -> None:
+        """A plan was fetched; if it is in force, the checks follow it and the servers are told at once."""
+        if self._in_force.plan is not self._followed:
+            self._follow(now)
+            self._beat_at = now
         for event in events:
             self._tell(str(event["text"]))
-        self.emit(events, {})
+        self._keeper.emit(events, {})
 
-    # The disk.
-
-    def _keep(self, events: "list[dict[str, object]]", positions: "dict[str, object]") -> None:
-        if sum(len(kept) for kept, _ in self._unwritten) < UNWRITTEN:
-            self._unwritten.append((events, positions))
-        else:
-            self._unwritten_lost += len(events)
-        self._write_at = min(self._write_at, time.monotonic() + RETRY)
-
-    def _write_again(self, now: float) -> None:
-        self._write_at = float("inf")
-        while self._unwritten:
-            try:
-                self._spool.append(*self._unwritten[0])
-            except OSError:
-                self._write_at = now + RETRY
-                return
-            del self._unwritten[0]
-        if self._unwritten_lost:
-            self._spool.lose(self._unwritten_lost)
-            self._unwritten_lost = 0
+    def _follow(self, now: float) -> None:
+        self._followed = self._in_force.plan
+        self._checks.adopt(self._followed, now)
 
     def _count(self, refused: wire.WireError) -> None:
         self.refused[refused.reason] = self.refused.get(refused.reason, 0) + 1
 
     def _tell(self, text: str) -> None:
-        self._say(text)  # type: ignore[operator]
+        self._say(text)
 
 
 def boot_id() -> str:

@@ -30,6 +30,7 @@ class Parcel:
         return spool == self.spool and first == self.last + 1 and len(text) < self.room and len(self.events) < RECORDS
 
     def add(self, last: int, text: bytes) -> None:
+        """Take an event that `takes` said fits; `last` is its number."""
         self.events.append(text)
         self.last = last
         self.room -= len(text) + 1
@@ -92,7 +93,7 @@ class Outbox:
         self._patience = RESEND_FIRST
 
     def _end(self) -> int:
-        """The window ends where another spool begins: a server that lacks some of the first one takes none of the next."""
+        """The window ends where another spool begins: a server that lacks some of the first takes none of the next."""
         for end, parcel in enumerate(self._parcels):
             if parcel.spool != self._parcels[0].spool:
                 return end
@@ -113,6 +114,10 @@ class Outbox:
             if not events:
                 return
             for spool, first, last, text in events:
-                if not self._parcels or self._fresh == len(self._parcels) or not self._parcels[-1].takes(spool, first, text):
+                if (
+                    not self._parcels
+                    or self._fresh == len(self._parcels)
+                    or not self._parcels[-1].takes(spool, first, text)
+                ):
                     self._parcels.append(Parcel(spool, first))
                 self._parcels[-1].add(last, text)

@@ -27,7 +27,7 @@ from monitor436.agent.shape import (
     text,
     wrong,
 )
-from monitor436.agent.wire import SHA256  # type: ignore[attr-defined]
+from monitor436.agent.wire import SHA256
 
 __all__ = [
     "REQUIRED",

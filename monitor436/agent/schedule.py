@@ -13,7 +13,7 @@ class Schedule:
 
     def __init__(self, name: str, every: float, now: float) -> None:
         self._every = every
-        hashed = wire.SHA256(name.encode("utf-8")).digest()  # type: ignore[attr-defined]
+        hashed = wire.SHA256(name.encode("utf-8")).digest()
         phase = int.from_bytes(hashed[:4], "big") / 2.0**32
         self.due = now + phase * min(every, SOON)
 

@@ -46,7 +46,7 @@ def resolve(server: str, port: int) -> "tuple[str, int]":
 
 def arrived(sock: socket.socket, most: int = 64) -> "list[tuple[bytes, tuple[str, int]]]":
     """The datagrams that wait, at most `most`."""
-    datagrams = []
+    datagrams = []  # type: list[tuple[bytes, tuple[str, int]]]
     while len(datagrams) < most:
         try:
             datagram, address = sock.recvfrom(2048)

@@ -11,7 +11,9 @@ import os
 from monitor436.agent import event as stated
 from monitor436.agent import wire
 
-LIMIT = 16 * 1024 * 1024  # bytes of unacknowledged records after which logs are not read on and new events are counted as lost
+LIMIT = (
+    16 * 1024 * 1024
+)  # bytes of unacknowledged records after which logs are not read on and new events are counted as lost
 SEGMENT = 1024 * 1024  # bytes after which a new segment is begun, so that acknowledged ones can go
 MAX_RECORD = 1024  # bytes of one event as JSON: it must fit a datagram with its envelope
 
@@ -62,7 +64,7 @@ class Spool:
         return self.size >= self._limit
 
     def live(self) -> "list[str]":
-        """The ids of which something is still unacknowledged, the present one always, at most MAX_LIVE, oldest first."""
+        """The ids of which something is unacknowledged, the present one always, at most MAX_LIVE, oldest first."""
         ids = []  # type: list[str]
         for segment in self._segments:
             if segment.spool not in ids:
@@ -163,12 +165,12 @@ class Spool:
             os.unlink(path)  # a crash while it was begun: the ones before it are still there
             return
         segment = reader.segment
-        self.positions.update(header.get("p", {}))
+        self.positions.update(header.get("p", {}))  # type: ignore[call-overload]
         while True:
             record = reader.next()
             if record is None:
                 break
-            self.positions.update(record["p"])
+            self.positions.update(record["p"])  # type: ignore[call-overload]
             for _, last, _ in _numbered(record):
                 segment.last = last
         segment.size = os.path.getsize(path)

@@ -10,14 +10,16 @@ import struct
 from collections import namedtuple
 
 try:  # the interpreter's own SHA-256: importing hashlib would load OpenSSL, 3.7 MiB that stay resident on every host
-    from _sha256 import sha256 as SHA256  # type: ignore[import-not-found]
+    from _sha256 import sha256  # type: ignore[import-not-found]
 except ImportError:
     try:
-        from _sha2 import sha256 as SHA256  # type: ignore[import-not-found]
+        from _sha2 import sha256  # type: ignore[import-not-found]
     except ImportError:
-        from hashlib import sha256 as SHA256
-from _operator import _compare_digest as same_tag
+        from hashlib import sha256
+from _operator import _compare_digest
 
+SHA256 = sha256
+same_tag = _compare_digest  # compares in a time that does not depend on where they differ
 MAGIC = b"m4"
 VERSION = 1
 MAX_DATAGRAM = 1200  # fits the smallest IPv6 path without fragmenting
@@ -72,7 +74,7 @@ REASONS = ("size", "magic", "version", "type", "session", "tag", "replay", "name
 class Key:
     """A secret, ready to tag: HMAC-SHA-256 with both pads already hashed, so that a tag costs two copies.
 
-    `sha256` is a hashlib-like constructor. The default is small; `hashlib.sha256` is faster where OpenSSL is loaded anyway.
+    `sha256` is a hashlib-like constructor. The default is small; `hashlib.sha256` is faster where OpenSSL is loaded.
     """
 
     __slots__ = ("_inner", "_outer")
@@ -126,7 +128,7 @@ def session_keys(secret: bytes, agent_nonce: bytes, server_nonce: bytes) -> "tup
 
 
 def door_proof(secret: bytes, pin: str, nonce: str, path: str) -> str:
-    """What a host shows at the TLS door: HMAC under its key over the certificate's pin, a nonce and what it asks for."""
+    """What a host shows at the TLS door: HMAC under its key over the certificate's pin, a nonce and the path."""
     return Key(secret).digest("\0".join(["m436/1 door", pin, nonce, path]).encode()).hex()
 
 
@@ -157,7 +159,7 @@ def header(datagram: bytes) -> "tuple[int, int, int, int]":
 
 def authenticate(key: Key, datagram: bytes) -> bytes:
     """The body of a datagram that carries the right tag. Raises WireError("tag")."""
-    if not same_tag(key.digest(datagram[_SIGNED])[_TAG], datagram[_LAST]):
+    if not _compare_digest(key.digest(datagram[_SIGNED])[_TAG], datagram[_LAST]):
         raise WireError("tag")
     return datagram[_BODY]
 

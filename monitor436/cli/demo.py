@@ -12,7 +12,6 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-
 from twisted.python.failure import Failure
 
 from monitor436.cli.lines import COLOURS, plain
@@ -32,7 +31,9 @@ class Panel:
         self.states = {name: ("waits", "") for name, _ in STEPS}
         self._console = console
         self._events: list[Event] = []
-        self._live = Live(console=console, get_renderable=self._drawn, refresh_per_second=8) if console.is_terminal else None
+        self._live = (
+            Live(console=console, get_renderable=self._drawn, refresh_per_second=8) if console.is_terminal else None
+        )
 
     def __enter__(self) -> "Panel":
         if self._live:
@@ -61,13 +62,17 @@ class Panel:
         for event in self._events:
             when = event.time.astimezone().strftime("%H:%M:%S") if event.time else ""
             severity = Text(event.severity, COLOURS[event.severity])
-            events.add_row(Text(when, "dim"), severity, Text(event.host or "demo"), Text(event.kind), Text(plain(event.text)))
+            events.add_row(
+                Text(when, "dim"), severity, Text(event.host or "demo"), Text(event.kind), Text(plain(event.text))
+            )
         return Group(steps, Text(), events)
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="End after the last step; exit status 1 if one did not happen.")
-@click.option("--for", "seconds", type=click.FloatRange(min=1), default=45.0, show_default=True, help="How long it runs.")
+@click.option(
+    "--for", "seconds", type=click.FloatRange(min=1), default=45.0, show_default=True, help="How long it runs."
+)
 @click.option("--wrong-key", is_flag=True, help="Give the agents another site's key: to see that --check can fail.")
 def demo(check: bool, seconds: float, wrong_key: bool) -> None:
     """Show a server and three agents at work, on loopback and in a temporary folder.
@@ -88,13 +93,15 @@ def demo(check: bool, seconds: float, wrong_key: bool) -> None:
         stage = Stage(Path(folder), reactor, lambda line: None, wrong_key)
         stage.monitor.bus.subscribe(panel.events)
         rehearsal = Rehearsal(stage, panel, missed)
-        reactor.callWhenRunning(rehearsal.begin, reactor, None if check else seconds)  # type: ignore[attr-defined]
-        reactor.addSystemEventTrigger("before", "shutdown", rehearsal.end)  # type: ignore[attr-defined]
-        reactor.run()  # type: ignore[attr-defined]
+        reactor.callWhenRunning(rehearsal.begin, reactor, None if check else seconds)
+        reactor.addSystemEventTrigger("before", "shutdown", rehearsal.end)
+        reactor.run()
     if not rehearsal.finished and not missed:
         click.echo("interrupted", err=True)
         sys.exit(130)
-    click.echo(f"{len(STEPS) - len(missed)} of {len(STEPS)} steps happened" + (f"; not: {', '.join(missed)}" if missed else ""))
+    click.echo(
+        f"{len(STEPS) - len(missed)} of {len(STEPS)} steps happened" + (f"; not: {', '.join(missed)}" if missed else "")
+    )
     sys.exit(1 if missed else 0)
 
 

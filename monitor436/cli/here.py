@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 from twisted.internet.protocol import ProcessProtocol
-from twisted.logger import FilteringLogObserver, LogLevel, LogLevelFilterPredicate, globalLogBeginner, textFileLogObserver
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
 
 from monitor436.application import AGENT_FILE, Monitor
 from monitor436.cli.lines import say, shown
@@ -39,7 +45,9 @@ def start_agent(reactor: Any, file: Path, state: Path, tell: Any, *options: str)
 def only_problems() -> None:
     """Of the server's own log, show what is wrong and nothing else."""
     wrong = LogLevelFilterPredicate(LogLevel.warn)
-    globalLogBeginner.beginLoggingTo([FilteringLogObserver(textFileLogObserver(sys.stderr), [wrong])], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo(
+        [FilteringLogObserver(textFileLogObserver(sys.stderr), [wrong])], redirectStandardIO=False
+    )
 
 
 def show_here(monitor: Monitor, state: Path, reactor: Any) -> None:
@@ -51,10 +59,12 @@ def show_here(monitor: Monitor, state: Path, reactor: Any) -> None:
             say(shown(event))
 
     def begin() -> None:
-        process, _ = start_agent(reactor, state / AGENT_FILE, state / "agent", lambda line: say(click.style(line, dim=True)))
-        reactor.addSystemEventTrigger("before", "shutdown", lambda: process.signalProcess("TERM") if process.pid else None)
+        process, _ = start_agent(
+            reactor, state / AGENT_FILE, state / "agent", lambda line: say(click.style(line, dim=True))
+        )
+        reactor.addSystemEventTrigger(
+            "before", "shutdown", lambda: process.signalProcess("TERM") if process.pid else None
+        )
 
     monitor.bus.subscribe(show)
     reactor.callWhenRunning(lambda: reactor.callLater(0, begin))
-
-

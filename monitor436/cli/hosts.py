@@ -43,11 +43,15 @@ def hosts(settings: Settings, as_json: bool, states: tuple[str, ...]) -> None:
             heard = f"{span(seen.age)} ago" if seen.heard else "never"
             state = f"[{STYLES[seen.state]}]{seen.state}[/]"
             plan, spool = seen.plan[:12], f"{seen.fill // 1024} KiB"
-            table.add_row(seen.name, state, span(seen.lasted), heard, seen.address, span(seen.up), plan, spool, seen.version)
+            table.add_row(
+                seen.name, state, span(seen.lasted), heard, seen.address, span(seen.up), plan, spool, seen.version
+            )
         console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
         console.print(table)
         up = sum(seen.state == "up" for seen in listed)
-        console.print(f"{count(len(listed), 'host')}, {up} up, as {snapshot.server} knew it {span(old)} ago", style="dim")
+        console.print(
+            f"{count(len(listed), 'host')}, {up} up, as {snapshot.server} knew it {span(old)} ago", style="dim"
+        )
         if old > 3 * KEEP_EVERY:
             console.print("the server does not seem to run", style="yellow")
     sys.exit(0 if all(seen.state in ("up", "stopped") for seen in listed) else 1)

@@ -27,5 +27,3 @@ def plain(text: str) -> str:
 def say(text: str) -> None:
     """A line on standard output, coloured only if that is a terminal."""
     click.echo(text, color=sys.stdout.isatty() or None)
-
-

@@ -29,5 +29,5 @@ def run(path: str, here: bool) -> None:
 
         show_here(monitor, monitor.state, reactor)
     monitor.startService()  # before the reactor runs: from inside it, what stands in the way would only be logged
-    reactor.addSystemEventTrigger("before", "shutdown", monitor.stopService)  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.addSystemEventTrigger("before", "shutdown", monitor.stopService)
+    reactor.run()

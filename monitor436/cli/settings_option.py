@@ -10,7 +10,7 @@ from monitor436.model.source import SettingsError
 from monitor436.tap import DEFAULT
 
 
-class SettingsFile(click.ParamType):
+class SettingsFile(click.ParamType):  # type: ignore[type-arg]
     """A settings file, read: mistakes in it end the command with status 2, a line each."""
 
     name = "FILE"

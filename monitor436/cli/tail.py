@@ -20,8 +20,12 @@ POLL = 0.2  # seconds between looks at the file
 @click.command()
 @settings_option
 @click.option("-f", "--follow", is_flag=True, help="Go on as events come, through rotation.")
-@click.option("-n", "--lines", "most", type=click.IntRange(min=0), default=20, show_default=True, help="How many past events.")
-@click.option("--host", "hosts", multiple=True, metavar="PATTERN", help='Only of these hosts, such as "web*"; may be repeated.')
+@click.option(
+    "-n", "--lines", "most", type=click.IntRange(min=0), default=20, show_default=True, help="How many past events."
+)
+@click.option(
+    "--host", "hosts", multiple=True, metavar="PATTERN", help='Only of these hosts, such as "web*"; may be repeated.'
+)
 @click.option("--severity", type=click.Choice(list(RANKS)), default="info", show_default=True, help="This or worse.")
 @click.option("--json", "as_json", is_flag=True, help="The lines as they stand in the file.")
 def tail(settings: Settings, follow: bool, most: int, hosts: tuple[str, ...], severity: str, as_json: bool) -> None:
@@ -67,7 +71,9 @@ def _text(line: bytes, wanted: object, as_json: bool) -> str | None:
     try:
         event = read_line(line)
     except MsgspecError:
-        return None if as_json else click.style(f"not an event: {plain(line.decode(errors='replace').strip())}", dim=True)
+        return (
+            None if as_json else click.style(f"not an event: {plain(line.decode(errors='replace').strip())}", dim=True)
+        )
     if not wanted(event):  # type: ignore[operator]
         return None
     return line.decode().rstrip("\n") if as_json else shown(event)

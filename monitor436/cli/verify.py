@@ -29,7 +29,11 @@ def verify(files: tuple[str, ...], part: bool, as_json: bool) -> None:
     """
     proof = Proof().read(_lines(sorted(map(Path, files), key=_age)), whole=not part)
     if as_json:
-        click.echo(json.encode({name: getattr(proof, name) for name in ("lines", "spools", "lost", "elsewhere", "unread", "flaws")}))
+        click.echo(
+            json.encode(
+                {name: getattr(proof, name) for name in ("lines", "spools", "lost", "elsewhere", "unread", "flaws")}
+            )
+        )
     else:
         for flaw in proof.flaws[:SHOWN]:
             numbers = f"{flaw.first}" if flaw.first == flaw.last else f"{flaw.first} to {flaw.last}"

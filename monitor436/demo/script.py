@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from monitor436.agent import event as stated
 from monitor436.demo.stage import BAD, HOSTS, MORE, PLAN, NotSeen, Stage
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
@@ -28,7 +29,7 @@ async def discovery(stage: Stage) -> str:
 
 async def plans(stage: Stage) -> str:
     """Each has its plan in force."""
-    events = [await _event(stage, kinds.agent.PLAN_IN_FORCE, host) for host in HOSTS]
+    events = [await _event(stage, stated.PLAN_IN_FORCE, host) for host in HOSTS]
     return events[0].text
 
 
@@ -36,7 +37,7 @@ async def log_line(stage: Stage) -> str:
     """A line in a log file becomes an event of each host that follows it."""
     with open(stage.log, "a") as log:
         log.write("ERROR payment 4711 failed\n")
-    events = [await _event(stage, kinds.agent.LOG_LINE, host) for host in HOSTS]
+    events = [await _event(stage, stated.LOG_LINE, host) for host in HOSTS]
     return f"{events[0].text!r} seen by {count(len(events), 'host')}"
 
 
@@ -57,7 +58,7 @@ async def edit(stage: Stage) -> str:
     """An edited plan is in force in seconds."""
     stage.forget()
     stage.plan(PLAN + MORE)
-    events = [await _event(stage, kinds.agent.PLAN_IN_FORCE, host) for host in HOSTS]
+    events = [await _event(stage, stated.PLAN_IN_FORCE, host) for host in HOSTS]
     return f"edited: {events[0].text}"
 
 

@@ -48,7 +48,7 @@ BAD = """\
 
 
 class Stage:
-    """A site in `folder`. `tell(line)` gets what agents say on their consoles; `wrong_key` packs agents that must fail."""
+    """A site in `folder`. `tell(line)` gets what agents say; `wrong_key` packs agents that must fail."""
 
     def __init__(self, folder: Path, reactor: Any, tell: Callable[[str], None], wrong_key: bool = False) -> None:
         self.folder = folder
@@ -87,7 +87,7 @@ class Stage:
             self.kill(host)
 
     def seen(self, wanted: Callable[[Event], bool], timeout: float) -> Deferred[Event]:
-        """The next event, or the first one so far, that is `wanted`; fails with `NotSeen` after `timeout` seconds."""
+        """The first event since `forget`, or the next, that is `wanted`; `NotSeen` after `timeout` seconds."""
         waits: Deferred[Event] = Deferred()
         for event in self.events:
             if wanted(event):
@@ -140,5 +140,3 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("", 0))
         return int(probe.getsockname()[1])
-
-

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class Bound(Struct, frozen=True):
-    """A name and the key it belongs to. `greeted` tells whether the key was ever used; until then a join may try again."""
+    """A name and the key it belongs to. `greeted`: the key was used; until then a join may try again."""
 
     name: str
     serial: str

@@ -20,7 +20,9 @@ class Event(Struct, frozen=True, omit_defaults=True):
     """
 
     time: datetime | None = None
-    severity: Severity = field(default_factory=lambda: "info")  # a factory's value is always written: severity comes second
+    severity: Severity = field(
+        default_factory=lambda: "info"
+    )  # a factory's value is always written: severity comes second
     host: str = ""
     kind: str = ""
     check: str = ""
@@ -87,7 +89,7 @@ KINDS = {
     agent.PLAN_IN_FORCE: "A host follows another plan from now on.",
     agent.PLAN_REFUSED: "A host could not use a plan; the old one stays in force there.",
     agent.CHECK_REFUSED: "A host does not allow a command that its plan asks for.",
-    agent.CHECK_FAILED: "A check could not be made, or a command without limits failed; told once, and when it works again.",
+    agent.CHECK_FAILED: "A check could not be made, or a command without limits failed; told once, as is its recovery.",
     agent.CHECK_STATE: "A value crossed a limit: `state`, `was` and `value` say how.",
     agent.CHECK_STUCK: "A check's command did not end and could not be killed.",
     agent.LOG_LINE: "A line of a log file matched; the text is the line.",

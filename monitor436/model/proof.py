@@ -1,4 +1,4 @@
-"""The proof that no event is missing or doubled: every number of every spool once, as a line or inside a LOST range. Pure."""
+"""The proof that no event is missing or doubled: every number once, as a line or inside a LOST range. Pure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

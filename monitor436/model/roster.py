@@ -1,4 +1,4 @@
-"""Every host that is known, and which of them have gone quiet. Pure: callers say what time it is, in monotonic seconds."""
+"""Every host that is known, and which have gone quiet. Pure: callers say what time it is, in monotonic seconds."""
 
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
@@ -191,7 +191,7 @@ class Roster:
         host.last = now
         self._turn(host, UP, now)
         self._look_at(host, now + host.late)
-        fields = {"was": was, "seconds": round(quiet, 1)}
+        fields: dict[str, kinds.Field] = {"was": was, "seconds": round(quiet, 1)}
         return [
             Event(kind=kinds.HOST_UP, host=name, text=f"{name} is up again after {span(quiet)} ({was})", fields=fields)
         ]
@@ -219,5 +219,5 @@ class Roster:
 
 def _silence(kind: str, severity: Severity, host: Host, reason: str, text: str, now: float) -> Event:
     quiet = now - host.last
-    fields = {"reason": reason, "seconds": round(quiet, 1)}
+    fields: dict[str, kinds.Field] = {"reason": reason, "seconds": round(quiet, 1)}
     return Event(kind=kind, host=host.name, severity=severity, text=f"{text}: silent for {span(quiet)}", fields=fields)

@@ -20,7 +20,12 @@ class AgentSession:
     __slots__ = ("name", "serial", "hello", "wire", "address", "nonce", "server_nonce")
 
     def __init__(
-        self, greeting: wire.Greeting, hello: Hello, session: wire.Session, address: tuple[str, int], server_nonce: bytes
+        self,
+        greeting: wire.Greeting,
+        hello: Hello,
+        session: wire.Session,
+        address: tuple[str, int],
+        server_nonce: bytes,
     ) -> None:
         self.name: str = greeting.name
         self.serial: str = greeting.serial.hex()

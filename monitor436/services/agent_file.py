@@ -26,7 +26,9 @@ def packed(site: Site, ports: tuple[int, int], multicast: str, token: str, host:
 class AgentFile(Periodic):
     """Writes the agent file at the start, and anew before its join token expires. `describe()` gives what is packed."""
 
-    def __init__(self, path: Path, every: float, describe: Callable[[], dict[str, object]], clock: IReactorTime) -> None:
+    def __init__(
+        self, path: Path, every: float, describe: Callable[[], dict[str, object]], clock: IReactorTime
+    ) -> None:
         super().__init__("agent file", every, self.write, clock)
         self.path = path
         self._describe = describe

@@ -189,7 +189,7 @@ class AgentsProtocol(DatagramProtocol):
 
     def _send(self, session: AgentSession, kind: int, body: bytes) -> None:
         if self.transport is None:
-            return  # stopped, while events of the last batch became durable: their agent sends them again and is told then
+            return  # stopped while the last batch became durable: its agent comes again and is told then
         try:
             self.transport.write(session.wire.seal(kind, body), session.address)
         except OSError:
@@ -236,7 +236,7 @@ class AgentsService(Service):
                 opened.fileno(), socket.AF_INET, self.protocol, maxPacketSize=65535
             )
 
-    def stopService(self) -> object:  # type: ignore[override]
+    def stopService(self) -> object:
         super().stopService()
         return self._listening.stopListening() if self._listening else None  # type: ignore[attr-defined]
 

@@ -38,9 +38,7 @@ class BeaconService(Periodic):
 
     log = Logger()
 
-    def __init__(
-        self, settings: Beacon, key: bytes, say: Callable[[], dict[str, object]], clock: IReactorTime
-    ) -> None:
+    def __init__(self, settings: Beacon, key: bytes, say: Callable[[], dict[str, object]], clock: IReactorTime) -> None:
         super().__init__("beacon", SOON, self.send, clock)
         self.settings = settings
         self._key = wire.Key(key)

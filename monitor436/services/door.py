@@ -10,7 +10,8 @@ from twisted.internet.interfaces import IReactorSSL
 from twisted.logger import Logger
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site as WebSite
+from twisted.web.server import Request
+from twisted.web.server import Site as WebSite
 
 from monitor436.agent import wire
 from monitor436.model import event as kinds
@@ -95,14 +96,16 @@ class BoundedRequest(Request):
         super().gotLength(min(length or 0, MAX_BODY))
 
     def handleContentChunk(self, data: bytes) -> None:
-        if self.content.tell() + len(data) > MAX_BODY:
+        if self.content is not None and self.content.tell() + len(data) > MAX_BODY:
             self._refuse()
             return
         super().handleContentChunk(data)
 
     def _refuse(self) -> None:
-        self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-        self.channel.transport.loseConnection()
+        transport = self.channel.transport
+        if transport is not None:
+            transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            transport.loseConnection()
 
 
 class Page(Resource):
@@ -115,7 +118,7 @@ class Page(Resource):
         self._method = method
         self._answer = answer
 
-    def render(self, request: Request) -> bytes:  # type: ignore[override]
+    def render(self, request: Request) -> bytes:
         if request.method != self._method or request.postpath not in ([], [b""]):
             return refuse(request, 404, "no such page")
         return self._answer(request)
@@ -129,7 +132,10 @@ def refuse(request: Request, status: int, sentence: str) -> bytes:
 
 
 class DoorService(Service):
-    """Listens on TLS. `plan(host)` gives the plan of a host, `agent()` the agent file, `state` takes events, `place` is (address, port)."""
+    """Listens on TLS at `place`, (address, port).
+
+    `plan(host)` gives the plan of a host, `agent()` the agent file, `state` takes events.
+    """
 
     log = Logger()
 
@@ -161,13 +167,15 @@ class DoorService(Service):
         web = WebSite(self.root(), requestFactory=BoundedRequest, timeout=MAX_HEADER_TIME)
         web.displayTracebacks = False
         try:
-            self._listening = self._reactor.listenSSL(self.port, web, self._site.certificate.options(), interface=self._address)
+            self._listening = self._reactor.listenSSL(
+                self.port, web, self._site.certificate.options(), interface=self._address
+            )
         except CannotListenError as problem:
             why = getattr(problem.socketError, "strerror", "") or problem.socketError
             raise StartError(f"plans: {self._address}:{self.port}/tcp: {why}") from None
         self.port = self._listening.getHost().port  # type: ignore[attr-defined]
 
-    def stopService(self) -> object:  # type: ignore[override]
+    def stopService(self) -> object:
         super().stopService()
         return self._listening.stopListening() if self._listening else None  # type: ignore[attr-defined]
 
@@ -185,7 +193,7 @@ class DoorService(Service):
         if not self._keeper.newcomer(authorization(request)):
             return refuse(request, 401, "the join token is wrong or has expired: pack a new agent file")
         try:
-            name = json.decode(request.content.read(), type=JoinRequest).name
+            name = json.decode(request.content.read() if request.content else b"", type=JoinRequest).name
         except MsgspecError:
             return refuse(request, 400, 'expected {"name": "…"}')
         if not wire.HOST_NAME.match(name):
@@ -194,7 +202,9 @@ class DoorService(Service):
         if given is None:
             return refuse(request, 409, f"{name} is the name of another host already; choose one with --name")
         address = request.getClientAddress().host
-        event = Event(kind=kinds.HOST_JOINED, host=name, text=f"{name} joined from {address}", fields={"address": address})
+        event = Event(
+            kind=kinds.HOST_JOINED, host=name, text=f"{name} joined from {address}", fields={"address": address}
+        )
         self._state([event])
         return json.encode(given)
 

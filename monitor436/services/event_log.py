@@ -153,7 +153,9 @@ class EventLog(Service):
         self._own = [event for event in self._own if int(event.id.rsplit("/", 1)[1]) > own]
 
     def _enqueue_own(self, events: list[Event]) -> None:
-        self._enqueue(events).addCallbacks(lambda _: self._own_wrote(events), lambda failure: failure.trap(NotDurable) and None)
+        self._enqueue(events).addCallbacks(
+            lambda _: self._own_wrote(events), lambda failure: failure.trap(NotDurable) and None
+        )
 
     def _own_wrote(self, events: list[Event]) -> None:
         del self._own[: len(events)]
@@ -179,7 +181,9 @@ class EventLog(Service):
             self._journal.write(data)
 
         self._writing = Deferred()
-        self._in_thread(write).addCallbacks(lambda _: self._wrote(batch), lambda failure: self._failed(batch, failure.value))
+        self._in_thread(write).addCallbacks(
+            lambda _: self._wrote(batch), lambda failure: self._failed(batch, failure.value)
+        )
 
     def _wrote(self, batch: list[tuple[Sequence[Event], bytes, Deferred[None]]]) -> None:
         for events, _, durable in batch:

@@ -20,7 +20,7 @@ KEEP_NEWS_EVERY = 1.0  # seconds between snapshots while hosts appear or change 
 
 
 class Snapshot(Struct, frozen=True):
-    """What is kept of the roster, and shown by `monitor436 hosts`: when (wall clock, for people), by whom, and the hosts."""
+    """What is kept of the roster and shown by `monitor436 hosts`: when (wall clock), by whom, and the hosts."""
 
     wall: float
     server: str
@@ -65,7 +65,7 @@ class Liveness(Periodic):
         self._keep()
 
     def look(self) -> None:
-        """Look at the hosts whose deadline has passed. Own absence is excused first: nobody can be heard by the deaf."""
+        """Look at the hosts whose deadline has passed. Own absence is excused first: the deaf hear nobody."""
         now = self._monotonic()
         gap = now - self._looked - EVERY
         self._looked = now

@@ -25,7 +25,12 @@ class Plans(Periodic):
     log = Logger()
 
     def __init__(
-        self, folder: str, every: float, rhythm: tuple[float, float], state: Callable[[list[Event]], None], clock: IReactorTime
+        self,
+        folder: str,
+        every: float,
+        rhythm: tuple[float, float],
+        state: Callable[[list[Event]], None],
+        clock: IReactorTime,
     ) -> None:
         super().__init__("plans", every, self.look, clock)
         self.book = Planbook({})
@@ -57,7 +62,7 @@ class Plans(Periodic):
         return self.book.late(host)
 
     def look(self) -> None:
-        """Read the folder again if it changed, and has stood still since the last look: a file half written is not read."""
+        """Read the folder again if it changed and has stood still since the last look: half a file is not read."""
         found = stamp(self._folder)
         if found == self._stamp:
             self._moving = None
@@ -86,6 +91,7 @@ class Plans(Periodic):
         changed = [host for host, before in self._served.items() if book.digest(host) != before]
         self._served.update((host, book.digest(host)) for host in changed)
         files, checks = book.size()
-        text = f"plans read: {count(files, 'file')}, {count(checks, 'check')}; {count(len(changed), 'host')} to follow another plan"
+        told = count(len(changed), "host")
+        text = f"plans read: {count(files, 'file')}, {count(checks, 'check')}; {told} to follow another plan"
         self._state([Event(kind=kinds.PLANS_CHANGED, text=text, fields={"hosts": len(changed)})])
         self.changed(changed)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import select
 import signal
 import unittest
@@ -13,7 +14,9 @@ SH = "/bin/sh"
 PATIENT = 30000  # milliseconds in which anything here has long happened
 
 
-class ChildTests(unittest.TestCase):
+class ChildCase(unittest.TestCase):
+    """Shared: children that are started, read and ended."""
+
     def start(self, *argv: str, **more: object) -> Child:
         """A child with its deadline at 10."""
         child = Child(argv, 10.0, **more)
@@ -53,6 +56,8 @@ class ChildTests(unittest.TestCase):
         assert finished is not None
         return finished
 
+
+class ChildTests(ChildCase):
     def test_status_and_output_are_told(self) -> None:
         """Both streams in one, in their order."""
         child = self.start(SH, "-c", "echo out; echo err >&2; exit 3")
@@ -114,15 +119,17 @@ class ChildTests(unittest.TestCase):
 
     def test_the_program_has_a_session_of_its_own(self) -> None:
         """So that a signal meets all of it, and none of ours."""
-        child = self.start(SH, "-c", "ps -o sid= -p $$")
-        self.assertEqual(int(self.finished(child).output), child.pid)
+        child = self.start(SH, "-c", "echo here; exec sleep 1000")
+        self.read_until(child, b"here\n")
+        self.assertEqual(os.getsid(child.pid), child.pid)
 
     def test_the_program_gets_no_file_but_the_three(self) -> None:
         """Neither sockets nor spool."""
-        with open(__file__):
-            child = self.start(SH, "-c", "echo /proc/$$/fd/*")
-            names = [os.path.basename(path) for path in self.finished(child).output.decode().split()]
-        self.assertEqual([name for name in names if int(name) < 10], ["0", "1", "2"])
+        other = self.start("sleep", "1000")
+        with open(__file__) as file:
+            looks = ["[ -e /proc/$$/fd/{0} ] && echo {0}".format(fd) for fd in (file.fileno(), other.fd)]
+            child = self.start(SH, "-c", "; ".join(looks + ["[ -e /proc/$$/fd/0 ] && echo looked"]))
+        self.assertEqual(self.finished(child).output, b"looked\n")
 
     def test_signals_that_python_ignores_are_not_ignored_in_the_program(self) -> None:
         """`yes | head` would never end otherwise."""
@@ -170,7 +177,7 @@ class ChildTests(unittest.TestCase):
         self.assertIn("cannot be known", child.poll(0.0).problem)
 
 
-class DeadlineTests(ChildTests):
+class DeadlineTests(ChildCase):
     def test_at_its_deadline_a_program_is_asked_to_end(self) -> None:
         """What it said until then is kept."""
         child = self.start(SH, "-c", "echo working; exec sleep 1000")
@@ -218,20 +225,22 @@ class DeadlineTests(ChildTests):
 class TroubleTests(unittest.TestCase):
     def test_without_a_process_to_be_had_nothing_stays_open(self) -> None:
         """The limit on open files is met in the middle of the making."""
-        import resource
-
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        before = os.listdir("/proc/self/fd")
-        top = max(int(fd) for fd in before)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (top + 4, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        try:
-            with self.assertRaises(OSError):
-                for _ in range(10):
-                    Child(["true"], 10.0)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        self.assertEqual(os.listdir("/proc/self/fd"), before)
+        highest = max(int(fd) for fd in os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 10, hard))
+        held = []
+        with self.assertRaises(OSError):
+            while True:
+                held.append(os.open("/dev/null", os.O_RDONLY))
+        for fd in held[:5]:  # two pipes, and half of the third
+            os.close(fd)
+        with self.assertRaises(OSError):
+            Child(["true"], 10.0)
+        for _ in range(5):
+            held.append(os.open("/dev/null", os.O_RDONLY))
+        for fd in held[5:]:
+            os.close(fd)
 
 
 if __name__ == "__main__":

@@ -80,11 +80,15 @@ class Stage(unittest.TestCase):
         self.agents.append(agent)
         return agent
 
-    def joined(self, server: Server, name: str) -> Agent:
-        """An agent that runs, is known to the server and follows its own log."""
+    def follower(self, server: Server, name: str) -> Agent:
+        """The agent of a host on loopback with a plan to follow its own log, not started yet."""
         agent = self.agent(server, name)
         server.follow(agent.log, name)
-        agent.start()
+        return agent
+
+    def joined(self, server: Server, name: str) -> Agent:
+        """An agent that runs, is known to the server and follows its own log."""
+        agent = self.follower(server, name).start()
         server.follows(name)
         return agent
 

@@ -28,12 +28,18 @@ class PlanTests(Stage):
         """Plan that lines with this word are told."""
         server.plan(LOG_PLAN.format(hosts=host, log=agent.log).replace('"line"', f'"{match}"'), f"{host}.yaml")
 
+    def listed(self, server: Server, host: str) -> str:
+        """The digest that `monitor436 hosts` says is in force on a host, once it lists one."""
+        return str(eventually(lambda: server.hosts().get(host, {}).get("plan"), SOON, f"{host} is listed with a plan"))
+
     def test_an_edit_is_in_force_within_five_seconds(self) -> None:
         """On three hosts at once, with plan files looked at as often as the settings say by themselves."""
         given = on_loopback()
         plans = structs.replace(given.plans, check_every=Settings().plans.check_every)
         server = self.server(structs.replace(given, plans=plans)).start()
-        agents = {host: self.joined(server, host) for host in HOSTS}
+        agents = {host: self.follower(server, host).start() for host in HOSTS}
+        for host in HOSTS:
+            server.follows(host)
         known = {host: len(server.events(host=host, kind="plan_in_force")) for host in HOSTS}
         for host, agent in agents.items():
             self.edit(server, host, agent, "other")
@@ -51,14 +57,14 @@ class PlanTests(Stage):
         """An event says file, line and column; mending it says that plans were read again."""
         server = self.server().start()
         agent = self.joined(server, "h1")
-        before = server.hosts()["h1"]["plan"]
+        before = self.listed(server, "h1")
         server.plan(BAD, "load.yaml")
         refused = server.event(PROMISED, kind="plans_refused")
         self.assertIn("load.yaml:4:14: ", refused["text"])
         self.assertIn("load1", refused["text"])
         agent.write(["line that the old plan asks for"])
         server.event(host="h1", kind="log_line")
-        self.assertEqual(server.hosts()["h1"]["plan"], before)
+        self.assertEqual(self.listed(server, "h1"), before)
         server.plan(BAD.replace("laod1", "load1"), "load.yaml")
         server.follows("h1", checks=2)
         self.complete(server)

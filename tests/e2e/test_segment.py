@@ -13,7 +13,7 @@ from tests.e2e.stage import Agent, Stage
 
 HOSTS = ("h1", "h2", "h3")
 PROMISED = 10.0  # seconds from the start of an agent until it is listed
-UNHEARD = 3.0  # seconds in which a server that is not obeyed has sent six beacons
+UNHEARD = 2.0  # seconds in which a server that is not obeyed has sent four beacons
 
 
 class SegmentTests(Stage):
