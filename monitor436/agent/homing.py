@@ -95,10 +95,10 @@ class Homing:
         if server.boot != boot:
             server.boot = boot
             server.greet_anew()
+        server.hint = address
         if server.session is None:
             server.heard = now
-        server.hint = address
-        server.door = door
+            server.door = door
 
     def welcome(
         self, greeting: wire.Greeting, datagram: bytes, address: "tuple[str, int]", now: float
@@ -113,6 +113,7 @@ class Homing:
         message = wire.parse(greeting.body)
         try:
             nonce = bytes.fromhex(str(message["nonce"]))
+            door = int(str(message.get("door", server.door)))
         except (KeyError, ValueError):
             raise wire.WireError("body") from None
         to_server, to_agent = wire.session_keys(self._secret, greeting.nonce, nonce)
@@ -120,7 +121,7 @@ class Homing:
         server.welcomed(session, address, now)
         server.name = str(message.get("server", server.name))
         server.boot = str(message.get("boot", server.boot))
-        server.door = int(str(message.get("door", server.door)))
+        server.door = door
         self._drop_twins(server)
         if self.home is None:
             self.home = server
