@@ -6,6 +6,7 @@ import resource
 import select
 import signal
 import unittest
+from typing import Any
 
 from monitor436.agent import commands
 from monitor436.agent.commands import ABANDON_AFTER, KILL_AFTER, STUCK, Child, Finished
@@ -17,7 +18,7 @@ PATIENT = 30000  # milliseconds in which anything here has long happened
 class ChildCase(unittest.TestCase):
     """Shared: children that are started, read and ended."""
 
-    def start(self, *argv: str, **more: object) -> Child:
+    def start(self, *argv: str, **more: Any) -> Any:
         """A child with its deadline at 10."""
         child = Child(argv, 10.0, **more)
         self.addCleanup(self.end, child)
@@ -212,7 +213,7 @@ class DeadlineTests(ChildCase):
             def gone(self) -> bool:
                 return False
 
-        child = Undead(["sleep", "1000"], 10.0)
+        child: Any = Undead(["sleep", "1000"], 10.0)
         self.addCleanup(os.waitpid, child.pid, 0)
         self.assertIsNone(child.poll(10.0))
         self.assertIsNone(child.poll(10.0 + KILL_AFTER))

@@ -2,9 +2,11 @@
 
 import json
 import os
+import random
 import shutil
 import tempfile
 import unittest
+from typing import Any
 
 from monitor436.agent import follow, logfile
 from monitor436.agent.follow import Follower
@@ -27,7 +29,7 @@ class FollowerCase(unittest.TestCase):
         with open(self.path(name), "ab") as file:
             file.write(text if isinstance(text, bytes) else text.encode())
 
-    def follow(self, position: "list[dict[str, object]] | None" = None) -> Follower:
+    def follow(self, position: Any = None) -> Any:
         """A follower of the log; its position has been through JSON, as in the spool."""
         follower = Follower(self.log, json.loads(json.dumps(position)))
         self.addCleanup(follower.close)
@@ -282,6 +284,43 @@ class RotationTests(FollowerCase):
             self.assertEqual(self.lines(self.follower), ["line {}".format(number)])
             os.rename(self.log, self.path("app.log-{}".format(20240101 + number)))
         self.assertLessEqual(self.open_files(), follow.MAX_OLD + 2)
+
+
+class AnythingTests(FollowerCase):
+    def test_every_line_comes_once_and_in_order_whatever_is_done(self) -> None:
+        """Whole and torn lines, rotations by number, several at a time, looks and restarts, in any order."""
+        for seed in range(30):
+            with self.subTest(seed=seed):
+                self.check(random.Random(seed), "log{}".format(seed))
+
+    def check(self, dice: random.Random, name: str) -> None:
+        """One long story."""
+        self.log = self.path(name)
+        self.write("", name)
+        follower = self.follow()
+        written, seen, torn = 0, [], False  # type: int, list[str], bool
+        for _ in range(120):
+            what = dice.choice(["write", "write", "tear", "rotate", "look", "look", "restart"])
+            if what == "write":
+                for _ in range(dice.randrange(1, 5)):
+                    self.write("{}\n".format(written) if not torn else "\n", name)
+                    written, torn = written + 1, False
+            elif what == "tear" and not torn:
+                self.write(str(written), name)
+                torn = True
+            elif what == "rotate" and not torn and os.path.getsize(self.log):
+                for number in range(
+                    len([each for each in os.listdir(self.folder) if each.startswith(name + ".")]), 0, -1
+                ):
+                    os.rename("{}.{}".format(self.log, number), "{}.{}".format(self.log, number + 1))
+                os.rename(self.log, self.log + ".1")
+                self.write("", name)
+            elif what == "restart":
+                follower = self.follow(follower.position())
+            else:
+                seen += self.lines(follower)
+        seen += self.all_lines(follower)
+        self.assertEqual(seen, [str(number) for number in range(written)])
 
 
 class LinkTests(FollowerCase):

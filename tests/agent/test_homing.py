@@ -23,7 +23,9 @@ class HomingTests(unittest.TestCase):
         self.count += 1
         return self.count.to_bytes(size, "big")
 
-    def welcome(self, hello: bytes, server: str, address: "tuple[str, int]", key: bytes = SECRET, session: int = 5) -> object:
+    def welcome(
+        self, hello: bytes, server: str, address: "tuple[str, int]", key: bytes = SECRET, session: int = 5
+    ) -> object:
         """The server answers a HELLO."""
         greeting = wire.open_greeting(hello)
         body = wire.dump({"server": server, "boot": "b", "nonce": "00" * 16, "door": 4360})

@@ -87,9 +87,8 @@ class FilesystemTests(HostCase):
 class OthersTests(HostCase):
     def test_loads_are_those_of_the_host(self) -> None:
         """For 1, 5 and 15 minutes, in this order."""
-        read = [self.read(name) for name in ("load1", "load5", "load15")]
-        for mine, theirs in zip(read, os.getloadavg()):
-            self.assertAlmostEqual(mine, theirs, delta=1)
+        for place, name in enumerate(("load1", "load5", "load15")):
+            self.assertAlmostEqual(self.read(name), os.getloadavg()[place], delta=1)
 
     def test_uptime_counts_from_the_boot(self) -> None:
         """Never less than the monotonic clock, which stands while the machine sleeps."""

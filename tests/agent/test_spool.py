@@ -147,7 +147,9 @@ class SpoolTests(unittest.TestCase):
         spool._file = real
         self.assertEqual(spool.positions, {})
         spool.append([event("c")], {})
-        self.assertEqual([(first, text) for (_, first, _, _), text in zip(spool.take(9), ["a", "c"])], [(1, "a"), (2, "c")])
+        self.assertEqual(
+            [(first, text) for (_, first, _, _), text in zip(spool.take(9), ["a", "c"])], [(1, "a"), (2, "c")]
+        )
         spool.close()
 
     def test_an_event_always_fits_a_datagram(self) -> None:

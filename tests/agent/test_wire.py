@@ -95,7 +95,7 @@ class SessionTests(unittest.TestCase):
 
     def test_a_body_that_does_not_fit_is_an_error_of_the_sender(self) -> None:
         """1200 bytes and not one more."""
-        agent, server = pair()
+        agent, _ = pair()
         self.assertEqual(len(agent.seal(wire.EVENTS, b"x" * wire.MAX_BODY)), wire.MAX_DATAGRAM)
         with self.assertRaises(ValueError):
             agent.seal(wire.EVENTS, b"x" * (wire.MAX_BODY + 1))

@@ -1,0 +1,133 @@
+"""Greetings and the sessions they make, and whose name is whose."""
+
+import unittest
+
+from monitor436.agent import wire
+from monitor436.agent.wire import Key, Session, WireError
+from monitor436.model.enrolment import Enrolment
+from monitor436.model.messages import Hello
+from monitor436.model.sessions import MAX_PENDING, AgentSession, Sessions
+
+SITE = b"s" * 32
+HERE = ("10.0.0.1", 5000)
+
+
+class SessionsTests(unittest.TestCase):
+    """One server's sessions, as agents make them."""
+
+    def setUp(self) -> None:
+        self.count = 0
+        self.sessions = Sessions(SITE, self.random)
+        self.secret = wire.host_key(SITE, "web1", b"1" * 8, 0)
+
+    def random(self, size: int) -> bytes:
+        """Bytes nobody had before."""
+        self.count += 1
+        return self.count.to_bytes(size, "big")
+
+    def hello(self, nonce: int, secret: bytes | None = None) -> bytes:
+        """A greeting of web1."""
+        greeting = wire.Greeting(wire.HELLO, 0, 0, nonce.to_bytes(16, "big"), b"1" * 8, "web1", b"{}")
+        return wire.seal_greeting(Key(wire.hello_key(secret or self.secret)), greeting)
+
+    def greet(self, nonce: int) -> tuple[AgentSession, Session]:
+        """Both ends after a greeting."""
+        datagram = self.hello(nonce)
+        greeting = wire.open_greeting(datagram)
+        self.sessions.authenticate(greeting, datagram)
+        made = self.sessions.greet(greeting, Hello(), HERE)
+        to_server, to_agent = wire.session_keys(self.secret, greeting.nonce, made.server_nonce)
+        return made, Session(made.wire.id, 0, Key(to_server), Key(to_agent))
+
+    def opened(self, datagram: bytes, address: tuple[str, int] = HERE) -> AgentSession:
+        """Whose datagram the server takes it for."""
+        return self.sessions.open(wire.header(datagram), datagram, address)[0]
+
+    def test_a_session_is_in_use_from_its_first_datagram(self) -> None:
+        """Not from the greeting, which may be a replay."""
+        made, agent = self.greet(1)
+        self.assertIsNone(self.sessions.of("web1"))
+        self.assertIs(self.opened(agent.seal(wire.BEAT, b"{}")), made)
+        self.assertIs(self.sessions.of("web1"), made)
+
+    def test_a_replayed_greeting_makes_no_second_session_and_ends_none(self) -> None:
+        """The same answer comes again, and the session in use stays."""
+        made, agent = self.greet(1)
+        again, _ = self.greet(1)
+        self.assertIs(made, again)
+        self.opened(agent.seal(wire.BEAT, b"{}"))
+        for _ in range(100):
+            self.greet(1)
+        self.assertIs(self.opened(agent.seal(wire.BEAT, b"{}")), made)
+        self.assertLessEqual(len(self.sessions), 2)
+
+    def test_a_new_session_replaces_the_old_one_when_it_is_used(self) -> None:
+        """Then the old one's datagrams are refused."""
+        _, old = self.greet(1)
+        self.opened(old.seal(wire.BEAT, b"{}"))
+        made, new = self.greet(2)
+        self.opened(old.seal(wire.BEAT, b"{}"))
+        self.opened(new.seal(wire.BEAT, b"{}"))
+        self.assertIs(self.sessions.of("web1"), made)
+        with self.assertRaisesRegex(WireError, "session"):
+            self.opened(old.seal(wire.BEAT, b"{}"))
+
+    def test_greetings_without_end_cost_little(self) -> None:
+        """A few wait at most, the newest."""
+        for nonce in range(1000):
+            self.greet(nonce)
+        self.assertEqual(len(self.sessions), MAX_PENDING)
+
+    def test_a_greeting_under_another_hosts_key_is_refused(self) -> None:
+        """And so is one of another length, or an answer sent back."""
+        other = wire.host_key(SITE, "web2", b"2" * 8, 0)
+        for datagram in (self.hello(1, other), self.hello(1)[:-1]):
+            with self.assertRaises(WireError):
+                self.sessions.authenticate(wire.open_greeting(datagram), datagram)
+
+    def test_an_agent_may_move_to_another_address(self) -> None:
+        """The next answer goes where it was heard last; a forged datagram moves nothing."""
+        made, agent = self.greet(1)
+        self.opened(agent.seal(wire.BEAT, b"{}"), ("10.0.0.9", 9))
+        self.assertEqual(made.address, ("10.0.0.9", 9))
+        forged = agent.seal(wire.BEAT, b"{}")[:-1] + b"\0"
+        with self.assertRaises(WireError):
+            self.opened(forged, ("6.6.6.6", 6))
+        self.assertEqual(made.address, ("10.0.0.9", 9))
+
+    def test_after_a_goodbye_there_is_no_session(self) -> None:
+        """What comes later is of nobody."""
+        made, agent = self.greet(1)
+        self.opened(agent.seal(wire.BYE, b"{}"))
+        self.sessions.end(made)
+        self.assertEqual(len(self.sessions), 0)
+
+
+class EnrolmentTests(unittest.TestCase):
+    """Whose name is whose."""
+
+    def test_a_name_belongs_to_the_first_that_greeted(self) -> None:
+        """Another key may not use it, nor join under it."""
+        names = Enrolment([])
+        bound = names.join("web1", "01" * 8)
+        self.assertIsNotNone(bound)
+        self.assertTrue(names.allows("web1", "01" * 8, 0))
+        names.bind("web1", "01" * 8, 0)
+        self.assertFalse(names.allows("web1", "02" * 8, 0))
+        self.assertFalse(names.allows("web1", "01" * 8, 1))
+        self.assertIsNone(names.join("web1", "03" * 8))
+
+    def test_a_join_whose_answer_was_lost_may_be_repeated(self) -> None:
+        """With another key, as long as nobody has greeted."""
+        names = Enrolment([])
+        names.join("web1", "01" * 8)
+        self.assertIsNotNone(names.join("web1", "02" * 8))
+        self.assertTrue(names.allows("web1", "02" * 8, 0))
+
+    def test_what_is_kept_holds_after_a_restart(self) -> None:
+        """The last binding of a name counts."""
+        names = Enrolment([])
+        kept = [names.join("web1", "01" * 8), names.bind("web1", "01" * 8, 0)]
+        self.assertIsNone(names.bind("web1", "01" * 8, 0))
+        again = Enrolment([bound for bound in kept if bound])
+        self.assertFalse(again.allows("web1", "02" * 8, 0))
