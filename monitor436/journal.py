@@ -78,11 +78,11 @@ class Journal:
         """Move the file aside under the time of day, and begin a new one; the oldest beyond `keep` go."""
         self.checkpoint(numbers)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._wall()))
+        older = [path.name[len(self.path.name) + 1 :] for path in self.rotated()]
+        if older and stamp <= older[-1]:  # the same second, or a clock set back: names must sort as files came
+            base, _, count = older[-1].partition("-")
+            stamp = f"{base}-{int(count or 0) + 1:06}"
         target = self.path.with_name(f"{self.path.name}.{stamp}")
-        more = 0
-        while target.exists():
-            more += 1
-            target = self.path.with_name(f"{self.path.name}.{stamp}-{more:03}")
         os.rename(self.path, target)
         self.open()
         self.checkpoint(numbers)  # holds for the new file: those moved aside may now be moved on, packed or removed

@@ -1,0 +1,264 @@
+"""The doorway of agents, datagram by datagram."""
+
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+from msgspec import json
+from twisted.internet.defer import execute
+from twisted.trial.unittest import SynchronousTestCase
+
+from monitor436.agent import event as stated
+from monitor436.agent import wire
+from monitor436.agent.wire import Key, Session
+from monitor436.bus import EventBus
+from monitor436.journal import Journal
+from monitor436.model import event as kinds
+from monitor436.model.enrolment import Bound, Enrolment
+from monitor436.model.event import Event, read_line
+from monitor436.model.ledger import Ledger
+from monitor436.model.proof import Proof
+from monitor436.model.roster import Roster
+from monitor436.model.sessions import Sessions
+from monitor436.services.agents import AgentsProtocol
+from monitor436.services.event_log import EventLog
+
+SITE = b"s" * 32
+SPOOL = "a" * 16
+
+
+class Wanted:
+    """Every host should follow the same plan."""
+
+    def digest(self, host: str) -> str:
+        """Its digest."""
+        return "d" * 64
+
+
+class Port:
+    """Where the doorway writes to."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, tuple[str, int]]] = []
+
+    def write(self, datagram: bytes, address: tuple[str, int]) -> None:
+        self.sent.append((datagram, address))
+
+
+class Agent:
+    """The other end, as a host speaks."""
+
+    def __init__(self, name: str, door: AgentsProtocol, port: Port, serial: bytes = b"1" * 8) -> None:
+        self.name, self.door, self.port, self.serial = name, door, port, serial
+        self.address = (f"10.0.0.{len(name)}", 5000)
+        self.secret = wire.host_key(SITE, name, serial, 0)
+        self.key = Key(wire.hello_key(self.secret))
+
+    def hello(self, nonce: bytes = b"n" * 16, **about: object) -> bytes:
+        """A greeting."""
+        greeting = wire.Greeting(wire.HELLO, 0, 0, nonce, self.serial, self.name, wire.dump(about))
+        return wire.seal_greeting(self.key, greeting)
+
+    def greet(self, nonce: bytes = b"n" * 16, **about: object) -> dict[str, object]:
+        """Greet, and take the answer."""
+        ((answer, address),) = self.say(self.hello(nonce, **about))
+        assert address == self.address
+        greeting = wire.open_greeting(answer)
+        wire.authenticate(self.key, answer)
+        message = wire.parse(greeting.body)
+        to_server, to_agent = wire.session_keys(self.secret, nonce, bytes.fromhex(str(message["nonce"])))
+        self.session = Session(greeting.session, 0, Key(to_server), Key(to_agent))
+        return message
+
+    def say(self, datagram: bytes, address: tuple[str, int] | None = None) -> list[tuple[bytes, tuple[str, int]]]:
+        """What the server sends because of a datagram."""
+        del self.port.sent[:]
+        self.door.datagramReceived(datagram, address or self.address)
+        return list(self.port.sent)
+
+    def ask(self, kind: int, body: bytes = b"{}") -> list[tuple[int, dict[str, object]]]:
+        """Types and messages of the answers to the next datagram."""
+        answers = self.say(self.session.seal(kind, body))
+        headers = [(wire.header(datagram), datagram) for datagram, _ in answers]
+        return [(header[0], wire.parse(self.session.open(datagram, header[3]))) for header, datagram in headers]
+
+    def report(self, first: int, *texts: str, acknowledged: int = 0) -> list[tuple[int, dict[str, object]]]:
+        """Report log lines."""
+        events = [stated.event(stated.LOG_LINE, "warning", text, 1.0) for text in texts]
+        return self.ask(wire.EVENTS, wire.dump({"s": SPOOL, "n": first, "a": acknowledged, "e": events}))
+
+
+class AgentsTests(SynchronousTestCase):
+    """A server without a network."""
+
+    def setUp(self) -> None:
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        self.path = folder / "events.jsonl"
+        self.kept: list[Bound] = []
+        self.now = 0.0
+        self.start()
+
+    def start(self) -> None:
+        """The next run of the server."""
+        journal = Journal(self.path, 1 << 20, 1e9, 3)
+        self.addCleanup(journal.close)
+        self.ledger = Ledger()
+        self.log = EventLog(journal, self.ledger, EventBus(), ("demo", "b"), execute, lambda: 1e9)
+        self.log.startService()
+        self.roster = Roster(lambda name: 15.0)
+        self.seed = random.Random(436)
+        sessions = Sessions(SITE, lambda size: self.seed.getrandbits(size * 8).to_bytes(size, "big"))
+        about = {"server": "demo", "boot": "b", "port": 4360, "door": 4360, "degraded": False}
+        self.door = AgentsProtocol(
+            lambda: dict(about), sessions, Enrolment(self.kept), self.kept.append, self.roster, self.ledger, self.log,
+            Wanted(), lambda: self.now,
+        )  # fmt: skip
+        self.port = Port()
+        self.door.transport = self.port  # type: ignore[assignment]
+
+    def lines(self, kind: str = "") -> list[Event]:
+        """The events in the file."""
+        events = [read_line(line) for line in self.path.read_bytes().splitlines()]
+        return [event for event in events if not kind or event.kind == kind]
+
+    def met(self, name: str = "web1") -> Agent:
+        """An agent with a session in use."""
+        agent = Agent(name, self.door, self.port)
+        agent.greet()
+        agent.ask(wire.BEAT)
+        return agent
+
+    def test_a_beat_is_answered_with_the_plan_that_is_wanted(self) -> None:
+        """And the host is found, once."""
+        agent = self.met()
+        self.assertEqual(agent.ask(wire.BEAT), [(wire.BEATACK, {"plan": "d" * 64, "degraded": False})])
+        self.assertEqual([event.host for event in self.lines(kinds.HOST_FOUND)], ["web1"])
+
+    def test_an_event_is_a_line_before_it_is_acknowledged(self) -> None:
+        """With the host's id in it; the same again is acknowledged and not written."""
+        agent = self.met()
+        self.assertEqual(agent.report(1, "a", "b"), [(wire.ACK, {"s": SPOOL, "n": 2})])
+        self.assertEqual(agent.report(1, "a", "b"), [(wire.ACK, {"s": SPOOL, "n": 2})])
+        self.assertEqual([event.id for event in self.lines(stated.LOG_LINE)], [f"web1/{SPOOL}/{n}" for n in (1, 2)])
+
+    def test_events_before_their_turn_are_not_taken(self) -> None:
+        """The acknowledgement says what is missing."""
+        agent = self.met()
+        self.assertEqual(agent.report(3, "c"), [(wire.ACK, {"s": SPOOL, "n": 0})])
+        self.assertEqual(self.lines(stated.LOG_LINE), [])
+
+    def test_a_restarted_server_knows_what_it_has_and_nobodys_session(self) -> None:
+        """Old datagrams get no answer; the greeting tells the number."""
+        agent = self.met()
+        agent.report(1, "a", "b")
+        self.start()
+        agent.door, agent.port = self.door, self.port
+        self.assertEqual(agent.say(agent.session.seal(wire.BEAT, b"{}")), [])
+        self.assertEqual(self.door.refused, {"session": 1})
+        self.assertEqual(agent.greet(b"m" * 16, spools=[SPOOL])["have"], {SPOOL: 2})
+
+    def test_what_another_server_has_is_told_in_the_file(self) -> None:
+        """So that the proof holds for this file alone."""
+        agent = self.met()
+        agent.report(8, "h", acknowledged=7)
+        (told,) = self.lines(kinds.TAKEN_OVER)
+        self.assertEqual(told.fields, {"spool": SPOOL, "first": 1, "last": 7})
+        self.assertEqual(Proof().read(self.path.read_bytes().splitlines()).flaws, [])
+
+    def test_nothing_is_acknowledged_while_the_disk_fails(self) -> None:
+        """The agent keeps it and comes again."""
+        agent = self.met()
+        self.log.degraded = "disk full"
+        self.assertEqual(agent.report(1, "a"), [])
+        self.assertEqual(self.door.refused["busy"], 1)
+        self.log.degraded = ""
+        self.assertEqual(agent.report(1, "a"), [(wire.ACK, {"s": SPOOL, "n": 1})])
+
+    def test_a_goodbye_ends_the_session(self) -> None:
+        """Stopped, and the next datagram is of nobody."""
+        agent = self.met()
+        agent.ask(wire.BYE)
+        self.assertEqual(len(self.lines(kinds.HOST_STOPPED)), 1)
+        self.assertEqual(agent.ask(wire.BEAT), [])
+
+    def test_a_second_key_under_a_name_is_refused_and_told_once(self) -> None:
+        """Whoever comes first has the name, also after a restart of the server."""
+        self.met()
+        other = Agent("web1", self.door, self.port, b"2" * 8)
+        for _ in range(3):
+            self.assertEqual(other.say(other.hello()), [])
+        self.assertEqual(len(self.lines(kinds.HOST_REFUSED)), 1)
+        self.start()
+        other.door = self.door
+        self.assertEqual(other.say(other.hello()), [])
+
+    def test_a_greeting_alone_is_no_sign_of_life(self) -> None:
+        """It may be a replay: nothing is found, nothing bound, and no answer is longer than it was."""
+        agent = Agent("web1", self.door, self.port)
+        hello = agent.hello(boot="x" * 64, version="v" * 64, spools=[f"{n:016x}" for n in range(8)])
+        for _ in range(5):
+            ((answer, _),) = agent.say(hello, ("6.6.6.6", 6))
+            self.assertLessEqual(len(answer), len(hello))
+        self.assertEqual((self.lines(), self.kept, len(self.roster)), ([], [], 0))
+
+    def test_a_stranger_gets_no_answer_whatever_it_sends(self) -> None:
+        """Noise, every type under a wrong key, every length; each is counted and nothing is written."""
+        self.met()
+        before = self.path.read_bytes()
+        agent = Agent("web1", self.door, self.port)
+        noise = [self.seed.randbytes(size) for size in (0, 1, 21, 22, 38, 500, 1200, 1201, 9000)]
+        forged = [wire.seal(Key(b"x" * 32), kind, 0, 1, 1, b"{}") for kind in wire.NAMES]
+        bent = [b"m4" + bytes([version, kind]) + bytes(40) for version in (0, 1, 2) for kind in range(16)]
+        for datagram in noise + forged + bent:
+            self.assertEqual(agent.say(datagram, ("6.6.6.6", 6)), [])
+        self.assertEqual(sum(self.door.refused.values()), len(noise) + len(forged) + len(bent))
+        self.assertEqual(self.path.read_bytes(), before)
+
+    def test_every_flipped_bit_of_every_type_is_refused(self) -> None:
+        """No answer, no exception, no line; the datagram itself is good afterwards."""
+        agent = self.met()
+        body = wire.dump({"s": SPOOL, "n": 1, "a": 0, "e": [stated.event(stated.LOG_LINE, "info", "a", 1.0)]})
+        datagrams = [agent.hello(b"f" * 16)]
+        datagrams += [agent.session.seal(kind, b"{}") for kind in (wire.BEAT, wire.PONG, wire.RESETACK, wire.BYE)]
+        datagrams.append(agent.session.seal(wire.EVENTS, body))
+        before, tried = self.path.read_bytes(), 0
+        refused = sum(self.door.refused.values())
+        for datagram in datagrams:
+            for bit in range(len(datagram) * 8):
+                changed = bytearray(datagram)
+                changed[bit // 8] ^= 1 << bit % 8
+                self.assertEqual(agent.say(bytes(changed)), [])
+                tried += 1
+        self.assertEqual(sum(self.door.refused.values()) - refused, tried)
+        self.assertEqual(self.path.read_bytes(), before)
+        self.assertEqual(len(agent.say(datagrams[-1])), 1)
+
+    def test_a_host_cannot_speak_for_another(self) -> None:
+        """Its key opens no session but its own, and its events carry its name."""
+        one, two = self.met("web1"), self.met("web-two")
+        other = Session(two.session.id, 0, one.session._out, one.session._in)
+        self.assertEqual(one.say(other.seal(wire.BYE, b"{}")), [])
+        one.report(1, "a")
+        self.assertEqual({event.host for event in self.lines(stated.LOG_LINE)}, {"web1"})
+
+    def test_types_that_only_servers_send_are_refused(self) -> None:
+        """Whoever sends them."""
+        agent = self.met()
+        for kind in (wire.BEACON, wire.WELCOME, wire.BEATACK, wire.ACK, wire.RESET, wire.PING):
+            self.assertEqual(agent.ask(kind), [])
+        self.assertEqual(self.door.refused["type"], 6)
+
+    def test_a_body_that_is_no_message_is_refused(self) -> None:
+        """An insider's nonsense."""
+        agent = self.met()
+        for body in (
+            b"",
+            b"[]",
+            b"{",
+            b'{"s":"x","n":1,"a":0,"e":[]}',
+            json.encode({"s": SPOOL, "n": 0, "a": 0, "e": []}),
+        ):
+            self.assertEqual(agent.ask(wire.EVENTS, body), [])
+        self.assertEqual(self.door.refused["body"], 5)
