@@ -1,0 +1,141 @@
+"""The TLS door, without TLS: who may pass, and what is answered."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from msgspec import json
+from treq.testing import StubTreq
+from twisted.trial.unittest import SynchronousTestCase
+
+from monitor436.agent import wire
+from monitor436.agent.door import authorization
+from monitor436.model.enrolment import Bound, Enrolment
+from monitor436.model.event import Event
+from monitor436.services.door import DoorService, Keeper
+from monitor436.site import Site
+
+PLAN = b'{"beat":5.0,"checks":[],"late":15.0}'
+
+
+class DoorTests(SynchronousTestCase):
+    """Requests to the door of one site."""
+
+    def setUp(self) -> None:
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        self.site = Site(folder)
+        self.token = self.site.token(1000.0, 600.0)
+        self.kept: list[Bound] = []
+        self.events: list[Event] = []
+        self.serials = 0
+        self.open()
+
+    def open(self, joinable: bool = True) -> None:
+        """The next run of the server."""
+        self.enrolment = Enrolment(self.kept)
+        keeper = Keeper(
+            self.site, self.enrolment, self.kept.append, lambda token: self.site.good(token, 1000.0), self.random
+        )
+        door = DoorService(
+            keeper, self.site, joinable, lambda host: PLAN, lambda: b"zip", self.events.extend, ("", 0), None  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.http = StubTreq(door.root())
+
+    def random(self, size: int) -> bytes:
+        """Bytes nobody had before."""
+        self.serials += 1
+        return self.serials.to_bytes(size, "big")
+
+    def ask(self, method: str, path: str, authorized: str = "", body: bytes | None = None) -> tuple[int, bytes]:
+        """Status and body of an answer."""
+        headers = {"Authorization": authorized} if authorized else {}
+        response = self.successResultOf(self.http.request(method, f"https://door{path}", headers=headers, data=body))
+        return response.code, self.successResultOf(response.content())
+
+    def join(self, name: str, token: str = "") -> tuple[int, bytes]:
+        """Ask for a key."""
+        return self.ask("POST", "/join", f"Bearer {token or self.token}", json.encode({"name": name}))
+
+    def proof(self, given: bytes, path: str = "/plan", name: str = "web1", pin: str = "") -> str:
+        """What a host that joined shows."""
+        key = json.decode(given)
+        secret, serial = bytes.fromhex(key["key"]), bytes.fromhex(key["serial"])
+        return authorization(name, serial, key["generation"], secret, pin or self.site.pin, path)
+
+    def test_a_newcomer_with_the_token_gets_a_key_and_with_it_a_plan(self) -> None:
+        """The key is the one that servers derive; the join is kept and told."""
+        status, given = self.join("web1")
+        self.assertEqual(status, 200)
+        key = json.decode(given)
+        derived = wire.host_key(self.site.key, "web1", bytes.fromhex(key["serial"]), 0)
+        self.assertEqual(bytes.fromhex(key["key"]), derived)
+        self.assertEqual(
+            ([bound.name for bound in self.kept], [event.host for event in self.events]), (["web1"], ["web1"])
+        )
+        self.assertEqual(self.ask("GET", "/plan", self.proof(given)), (200, PLAN))
+
+    def test_a_name_that_greeted_is_given_to_nobody_else(self) -> None:
+        """Nor is its key."""
+        _, given = self.join("web1")
+        self.enrolment.bind("web1", json.decode(given)["serial"], 0)
+        status, text = self.join("web1")
+        self.assertEqual(status, 409)
+        self.assertIn(b"--name", text)
+
+    def test_without_a_good_token_nobody_joins(self) -> None:
+        """And nothing is kept."""
+        for token in ("wrong", "0." + "0" * 32, self.site.token(0.0, 1.0)):
+            self.assertEqual(self.join("web1", token)[0], 401)
+        self.assertEqual(self.ask("POST", "/join", "", b'{"name":"web1"}')[0], 401)
+        self.assertEqual(self.kept, [])
+
+    def test_a_closed_site_takes_nobody_in(self) -> None:
+        """Hosts that joined before still get their plans."""
+        _, given = self.join("web1")
+        self.open(joinable=False)
+        self.assertEqual(self.join("web2")[0], 403)
+        self.assertEqual(self.ask("GET", "/plan", self.proof(given))[0], 200)
+
+    def test_what_is_no_name_is_refused(self) -> None:
+        """With a reason, and without a traceback."""
+        for body in (b"", b"{", b"[]", b'{"name":1}', b'{"name":"../x"}', b'{"name":"UP"}', b'{"name":""}', b"\xff"):
+            self.assertEqual(self.ask("POST", "/join", f"Bearer {self.token}", body)[0], 400, body)
+
+    def test_a_proof_is_good_once_for_one_path_host_and_certificate(self) -> None:
+        """Whatever part is another one."""
+        _, given = self.join("web1")
+        self.join("web2")
+        good = self.proof(given)
+        bad = [self.proof(given, path="/other"), self.proof(given, name="web2"), self.proof(given, pin="0" * 64)]
+        bad += [
+            "M436",
+            "M436 a b c d e",
+            good + "0",
+            good.replace("M436", "Bearer"),
+            "M436 web1 zz 0 n p",
+            "M436 é 0 0 0 0",
+        ]
+        for shown in ["", *bad]:
+            self.assertEqual(self.ask("GET", "/plan", shown)[0], 401, shown)
+        self.assertEqual(self.ask("GET", "/plan", good)[0], 200)
+        self.assertEqual(self.ask("GET", "/plan", good)[0], 401)
+
+    def test_the_agent_file_is_for_hosts_and_newcomers(self) -> None:
+        """It holds the join token."""
+        _, given = self.join("web1")
+        self.assertEqual(self.ask("GET", "/agent436.pyz")[0], 401)
+        self.assertEqual(self.ask("GET", "/agent436.pyz", f"Bearer {self.token}"), (200, b"zip"))
+        self.assertEqual(self.ask("GET", "/agent436.pyz", self.proof(given, "/agent436.pyz")), (200, b"zip"))
+
+    def test_there_is_nothing_else(self) -> None:
+        """Other paths and methods are not found."""
+        for method, path in (
+            ("GET", "/"),
+            ("GET", "/join"),
+            ("POST", "/plan"),
+            ("GET", "/plan/../x"),
+            ("PUT", "/join"),
+            ("GET", "/plan/x"),
+        ):
+            self.assertEqual(self.ask(method, path, f"Bearer {self.token}")[0], 404, path)
