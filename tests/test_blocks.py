@@ -151,7 +151,9 @@ class NamesTests(SynchronousTestCase):
 
     def test_half_a_line_does_not_spoil_the_next(self) -> None:
         """A power cut may leave one."""
-        path = Path(self.mktemp())
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        path = folder / "names.jsonl"
         names = Names(path)
         names.keep(Bound("web1", "01"))
         with open(path, "ab") as file:

@@ -3,6 +3,7 @@
 import os
 import selectors
 import shutil
+import signal
 import tempfile
 import unittest
 from typing import Any
@@ -11,7 +12,8 @@ from monitor436.agent import checks as module
 from monitor436.agent.checks import LOGS_EVERY, MOST_CHILDREN, POSITIONS_EVERY, Checks
 from monitor436.agent.plan import CommandCheck, Limit, LogCheck, Plan, ReadingCheck
 from monitor436.agent.readings import READINGS
-from monitor436.agent.schedule import SOON
+from monitor436.agent.runs import LOOK_EVERY
+from monitor436.agent.schedule import SOON, Schedule
 
 WALL = 1700000000.0
 SH = "/bin/sh"
@@ -304,6 +306,18 @@ class ReadingTests(ChecksCase):
 
 
 class CommandTests(ChecksCase):
+    def gate(self) -> str:
+        """A named pipe at which commands wait for a line."""
+        gate = os.path.join(self.folder, "gate")
+        os.mkfifo(gate)
+        return gate
+
+    def open_gate(self, gate: str) -> None:
+        """Let those that wait there go on, and those that still come."""
+        held = os.open(gate, os.O_RDWR)
+        self.addCleanup(os.close, held)
+        os.write(held, b"go\n" * 6)
+
     def test_a_number_in_the_output_is_judged(self) -> None:
         """The first one, if the plan does not say which."""
         self.adopt(command("users", "echo there are -1.5 or 7", warning=Limit("below", 0.0)))
@@ -374,15 +388,12 @@ class CommandTests(ChecksCase):
 
     def test_at_most_four_run_at_once(self) -> None:
         """The others follow, all of them."""
-        gate = os.path.join(self.folder, "gate")
-        os.mkfifo(gate)
+        gate = self.gate()
         script = "echo started; read line < {}; exit 1".format(gate)
         self.adopt(*[command("c{}".format(number), script) for number in range(6)])
         self.run_once(SOON)
         self.assertEqual(len(self.selector.get_map()), MOST_CHILDREN)
-        held = os.open(gate, os.O_RDWR)
-        self.addCleanup(os.close, held)
-        os.write(held, b"go\n" * 6)
+        self.open_gate(gate)
         texts = [text for _ in range(2) for text in self.run_commands(1.0)]
         self.assertEqual(len(set(texts)), 6)
 
@@ -396,14 +407,42 @@ class CommandTests(ChecksCase):
     def test_a_command_that_ended_is_noticed_although_its_output_is_held(self) -> None:
         """By a daemon that it started."""
         pid = os.path.join(self.folder, "pid")
-        script = "setsid -f {} -c 'echo $$ > {}; exec sleep 1000'; exit 3".format(SH, pid)
+        gate = self.gate()
+        daemon = "setsid -f {} -c 'echo $$ > {}; exec sleep 1000'".format(SH, pid)
+        script = "{}; until [ -s {} ]; do :; done; read line < {}; exit 3".format(daemon, pid, gate)
         self.adopt(command("daemon", script))
-        self.run_once(SOON)
+        self.assertEqual(self.run_once(SOON), LOOK_EVERY)
+        self.assertEqual(self.run_once(LOOK_EVERY), LOOK_EVERY)
+        self.open_gate(gate)
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-        self.assertTrue(0 < self.run_once() <= LOGS_EVERY)
-        self.run_once(LOGS_EVERY)
+        self.run_once(LOOK_EVERY)
         self.assertEqual(self.told(), ["daemon: status 3"])
         self.assertFalse(self.selector.get_map())
+        with open(pid) as file:
+            os.kill(int(file.read()), signal.SIGKILL)
+
+    def test_a_command_that_ended_its_output_and_runs_on_is_waited_for_without_haste(self) -> None:
+        """At first it is about to end; its pipe is looked at no more."""
+        gate = self.gate()
+        self.adopt(command("silent", "exec >&- 2>&-; read line < {}; exit 3".format(gate)))
+        self.run_once(SOON)
+        for key, _ in self.selector.select(30):
+            key.data(self.now)
+        self.assertFalse(self.selector.get_map())
+        self.assertAlmostEqual(self.run_once(), module.SOON)
+        self.assertEqual(self.run_once(module.SOON), LOOK_EVERY)
+        self.open_gate(gate)
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        self.run_once(LOOK_EVERY)
+        self.assertEqual(self.told(), ["silent: status 3"])
+
+    def test_those_that_wait_longest_are_started_first(self) -> None:
+        """However they stand in the plan."""
+        names = sorted("abcdef", key=lambda name: Schedule(name, 60.0, 0.0).due, reverse=True)
+        self.adopt(*[command(name, "exec sleep 1000") for name in names])
+        self.run_once(SOON)
+        running = [check.name for check, run in self.checks._commands.items() if run.child is not None]
+        self.assertEqual(running, names[-MOST_CHILDREN:])
 
     def test_a_command_over_its_time_is_ended_and_told(self) -> None:
         """The turn is due when its time is over, however seldom it runs."""

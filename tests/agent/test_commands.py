@@ -4,7 +4,9 @@ import errno
 import os
 import resource
 import select
+import shutil
 import signal
+import tempfile
 import unittest
 from typing import Any
 
@@ -125,9 +127,10 @@ class ChildTests(ChildCase):
         self.assertEqual(os.getsid(child.pid), child.pid)
 
     def test_the_program_gets_no_file_but_the_three(self) -> None:
-        """Neither sockets nor spool."""
+        """Neither sockets nor spool, nor what this process was given by whoever started it."""
         other = self.start("sleep", "1000")
         with open(__file__) as file:
+            os.set_inheritable(file.fileno(), True)
             looks = ["[ -e /proc/$$/fd/{0} ] && echo {0}".format(fd) for fd in (file.fileno(), other.fd)]
             child = self.start(SH, "-c", "; ".join(looks + ["[ -e /proc/$$/fd/0 ] && echo looked"]))
         self.assertEqual(self.finished(child).output, b"looked\n")
@@ -149,18 +152,19 @@ class ChildTests(ChildCase):
 
     def test_what_a_program_leaves_behind_in_its_session_is_ended(self) -> None:
         """A check must not fill the process table."""
-        child = self.start(SH, "-c", "sleep 1000 & echo $!")
-        reads, writes = os.pipe()
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        held = os.path.join(folder, "held")
+        os.mkfifo(held)
+        reads = os.open(held, os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, reads)
-        os.set_inheritable(writes, True)
-        holder = self.start(SH, "-c", "sleep 1000 <&{} & echo left".format(writes))
-        os.close(writes)
-        for each in (child, holder):
-            self.read_until(each, b"\n")
-            self.wait(each)
-            self.assertEqual(each.poll(0.0).status, 0)
+        child = self.start(SH, "-c", "exec 9> {}; sleep 1000 & echo left".format(held))
+        self.read_until(child, b"left\n")
+        self.wait(child)
         poll = select.poll()
-        poll.register(reads, select.POLLHUP)
+        poll.register(reads, 0)
+        self.assertFalse(poll.poll(0), "nobody holds the pipe")
+        self.assertEqual(child.poll(0.0).status, 0)
         self.assertTrue(poll.poll(PATIENT), "the sleep still holds the pipe")
 
     def test_nothing_stays_open(self) -> None:

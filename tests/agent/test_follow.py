@@ -509,6 +509,18 @@ class UnreadableTests(FollowerCase):
         self.assertEqual(self.lines(follower), ["new"])
         self.assertEqual(follower.problem, "")
 
+    def test_the_same_file_is_no_problem_any_more_when_its_name_is_back(self) -> None:
+        """It was held open all the time."""
+        self.write("")
+        follower = self.follow()
+        os.rename(self.log, self.path("aside"))
+        os.symlink("app.log", self.log)
+        self.lines(follower)
+        os.rename(self.path("aside"), self.log)
+        self.write("new\n")
+        self.assertEqual(self.lines(follower), ["new"])
+        self.assertEqual(follower.problem, "")
+
     def test_a_file_first_seen_unreadable_starts_at_its_end_later(self) -> None:
         """Over a restart too: nothing was decided yet."""
         os.mkfifo(self.log)
