@@ -29,7 +29,7 @@ class Beat(Struct, frozen=True):
 
     up: Number = 0
     fill: Number = 0
-    plan: Digest = ""
+    plan: Word = ""  # only shown: a pattern would double what a heartbeat costs
 
 
 class Events(Struct, frozen=True):

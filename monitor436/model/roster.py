@@ -93,8 +93,13 @@ class Roster:
 
     def beat(self, name: str, now: float, up: int, fill: int, plan: str) -> Sequence[Event]:
         """A heartbeat: seconds since boot, bytes in the spool, the plan in force."""
-        news = self.heard(name, now)
-        host = self._hosts[name]
+        host = self._hosts.get(name)
+        if host is None or host.state != UP:
+            news: Sequence[Event] = self._appear(name, now)
+            host = self._hosts[name]
+        else:
+            news = NOTHING
+            host.last = now
         host.up, host.fill, host.plan = up, fill, plan
         return news
 
