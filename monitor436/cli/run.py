@@ -1,8 +1,12 @@
 """`monitor436 run`: the server in the foreground."""
 
+import signal
 import sys
+from contextlib import suppress
+from typing import Any
 
 import click
+from twisted.internet.error import ReactorNotRunning
 
 from monitor436.tap import DEFAULT
 
@@ -30,4 +34,16 @@ def run(path: str, here: bool) -> None:
         show_here(monitor, monitor.state, reactor)
     monitor.startService()  # before the reactor runs: from inside it, what stands in the way would only be logged
     reactor.addSystemEventTrigger("before", "shutdown", monitor.stopService)
+    reactor.callWhenRunning(end_once, reactor)
     reactor.run()
+
+
+def end_once(reactor: Any) -> None:
+    """TERM and INT end the server; a second one, as an impatient Ctrl-C sends it, changes nothing."""
+
+    def stop() -> None:
+        with suppress(ReactorNotRunning):
+            reactor.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: reactor.callFromThread(stop))

@@ -81,25 +81,24 @@ def _text(line: bytes, wanted: object, as_json: bool) -> str | None:
 
 def _lines(path: Path, follow: bool) -> Iterator[tuple[bytes, bool]]:
     """(line, whether it was there already); an empty line when the past is over. Follows the name, not the file."""
-    file = open(path, "rb")  # noqa: SIM115
     past = True
-    part = b""
     while True:
-        for line in file:
-            part += line
-            if part.endswith(b"\n"):
-                yield part, past
-                part = b""
-        if not follow:
-            return
-        if past:
-            past = False
-            yield b"", False
-        if _replaced(file.fileno(), path):
-            file.close()
-            file = open(path, "rb")  # noqa: SIM115
-            continue
-        time.sleep(POLL)
+        with open(path, "rb") as file:
+            part = b""
+            while True:
+                for line in file:
+                    part += line
+                    if part.endswith(b"\n"):
+                        yield part, past
+                        part = b""
+                if not follow:
+                    return
+                if past:
+                    past = False
+                    yield b"", False
+                if _replaced(file.fileno(), path):
+                    break
+                time.sleep(POLL)
 
 
 def _replaced(opened: int, path: Path) -> bool:

@@ -111,9 +111,8 @@ class LivenessTests(SynchronousTestCase):
     def start(self) -> None:
         """The next run of the server."""
         self.roster = Roster(lambda name: 15.0)
-        self.liveness = Liveness(
-            self.roster, self.stated, self.pings.append, self.folder / "roster.json", "demo", self.clock.seconds, self.clock  # type: ignore[arg-type]
-        )  # fmt: skip
+        keeps, clock = self.folder / "roster.json", self.clock
+        self.liveness = Liveness(self.roster, self.stated, self.pings.append, keeps, "demo", clock.seconds, clock)  # type: ignore[arg-type]
         self.liveness.startService()
 
     def passes(self, seconds: float) -> None:

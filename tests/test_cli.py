@@ -1,0 +1,133 @@
+"""The commands, as people and scripts call them."""
+
+import json
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest import TestCase
+
+from click.testing import CliRunner, Result
+from msgspec import json as fast
+
+from monitor436 import __version__
+from monitor436.cli import COMMANDS, main
+from monitor436.model.event import Event
+from monitor436.model.roster import Seen
+from monitor436.services.liveness import Snapshot
+
+HERE = Path(__file__).resolve().parent.parent
+
+
+class CommandTests(TestCase):
+    """Each in a folder of its own."""
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.settings = self.folder / "site" / "etc" / "monitor436.yaml"
+
+    def call(self, *words: object) -> Result:
+        """Run a command; a traceback is a failure of the test."""
+        result = CliRunner().invoke(main, [str(word) for word in words])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    def init(self) -> None:
+        """A site with nothing in it yet."""
+        self.assertEqual(self.call("init", self.folder / "site").exit_code, 0)
+        (self.folder / "site" / "var").mkdir()
+
+    def events(self, *events: Event) -> Path:
+        """The events file of that site."""
+        path = self.folder / "site" / "var" / "events.jsonl"
+        path.write_bytes(b"".join(fast.encode(event) + b"\n" for event in events))
+        return path
+
+    def test_every_command_has_help_and_the_version_is_told(self) -> None:
+        """Without importing a reactor."""
+        for name in COMMANDS:
+            self.assertEqual(self.call(name, "--help").exit_code, 0, name)
+        self.assertIn(__version__, self.call("--version").output)
+
+    def test_an_unknown_command_names_the_known_ones(self) -> None:
+        """Exit status 2."""
+        result = self.call("hots")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("hosts", result.output)
+
+    def test_init_writes_what_the_project_ships(self) -> None:
+        """Settings with every default and the first plan; both are good; nothing is overwritten."""
+        self.init()
+        for name in ("monitor436.yaml", "agents/all.yaml"):
+            self.assertEqual((self.settings.parent / name).read_text(), (HERE / "etc" / name).read_text(), name)
+        self.assertIn("good", self.call("config", "check", "-c", self.settings).output)
+        self.settings.write_text("# mine\n")
+        again = self.call("init", self.folder / "site")
+        self.assertEqual((again.exit_code, self.settings.read_text()), (1, "# mine\n"))
+
+    def test_the_agent_file_is_the_same_when_packed_again(self) -> None:
+        """For all hosts, and for one; the owner alone can read it."""
+        self.init()
+        for host in ([], ["--host", "web1"]):
+            packed = []
+            for name in ("a", "b"):
+                path = self.folder / name
+                self.assertEqual(self.call("agent", "pack", "-c", self.settings, "-o", path, *host).exit_code, 0)
+                self.assertEqual(path.stat().st_mode & 0o777, 0o700)
+                packed.append(path.read_bytes())
+            self.assertEqual(packed[0], packed[1])
+        self.assertEqual(self.call("agent", "pack", "-c", self.settings, "--host", "../x").exit_code, 2)
+
+    def test_tail_shows_the_last_events_and_filters(self) -> None:
+        """By host, by severity, as text without colours or as the lines themselves."""
+        self.init()
+        when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        told = [("web1", "info", "a"), ("web2", "warning", "b\x1b[2J"), ("db1", "critical", "c")]
+        self.events(
+            *[Event(time=when, host=host, severity=how, kind="log_line", text=text) for host, how, text in told]
+        )  # type: ignore[arg-type]
+        shown = self.call("tail", "-c", self.settings).output.splitlines()
+        self.assertEqual([line.split()[3] for line in shown], ["web1", "web2", "db1"])
+        self.assertIn("b\\u001b[2J", shown[1])
+        self.assertEqual(len(self.call("tail", "-c", self.settings, "-n", 1).output.splitlines()), 1)
+        worse = self.call("tail", "-c", self.settings, "--severity", "warning", "--host", "web*", "--json").output
+        self.assertEqual([json.loads(line)["host"] for line in worse.splitlines()], ["web2"])
+
+    def test_verify_says_complete_or_what_is_not(self) -> None:
+        """Exit status 0 or 1; several files are one stream."""
+        self.init()
+        path = self.events(Event(id="web1/a/1"), Event(id="web1/a/2"))
+        good = self.call("verify", path)
+        self.assertEqual((good.exit_code, good.output[:9]), (0, "complete:"))
+        path.rename(path.with_name("events.jsonl.20260101T000000"))
+        self.events(Event(id="web1/a/4"))
+        bad = self.call("verify", path, path.with_name("events.jsonl.20260101T000000"))
+        self.assertEqual(bad.exit_code, 1)
+        self.assertIn("missing: web1/a/3", bad.output)
+        flaws = json.loads(self.call("verify", "--json", path).output)["flaws"]
+        self.assertEqual([(flaw[0], flaw[2], flaw[3]) for flaw in flaws], [("missing", 1, 3)])
+
+    def test_hosts_lists_them_and_its_status_says_whether_all_are_well(self) -> None:
+        """Down is 1; a filter may leave only good ones."""
+        self.init()
+        hosts = [Seen("web1", "up", 1.0, 60.0), Seen("web2", "down", 99.0, 80.0)]
+        path = self.folder / "site" / "var" / "roster.json"
+        path.write_bytes(fast.encode(Snapshot(time.time(), "demo", hosts)))
+        listed = self.call("hosts", "-c", self.settings)
+        self.assertEqual(listed.exit_code, 1)
+        self.assertIn("2 hosts, 1 up", listed.output)
+        only = self.call("hosts", "-c", self.settings, "--state", "up", "--json")
+        self.assertEqual(only.exit_code, 0)
+        self.assertEqual([host["name"] for host in json.loads(only.output)["hosts"]], ["web1"])
+
+    def test_what_is_not_there_is_a_sentence(self) -> None:
+        """No settings, no events, no hosts; never a traceback."""
+        self.assertEqual(self.call("tail", "-c", self.folder / "none.yaml").exit_code, 2)
+        self.init()
+        for command in ("tail", "hosts"):
+            result = self.call(command, "-c", self.settings)
+            self.assertEqual(result.exit_code, 1)
+            self.assertIn("has the server been started?", result.output)
