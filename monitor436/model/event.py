@@ -11,7 +11,7 @@ Severity = Literal["info", "warning", "critical"]
 Field = str | int | float | bool
 
 
-class Event(Struct, frozen=True, omit_defaults=True):
+class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     """Something that happened to a host or a server; in the events file one line, with its keys in this order.
 
     `time` is the wall clock of whoever saw it, `received` that of the server if an agent saw it. `id` is
@@ -34,7 +34,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
     lost: int = 0  # how many numbers before its own a `lost` event stands for
 
 
-class Stated(Struct, frozen=True):
+class Stated(Struct, frozen=True, gc=False):
     """An event as an agent states it on the wire. Bounds are those of a datagram and of the calendar."""
 
     at: Annotated[float, Meta(ge=0, le=253402300799)]

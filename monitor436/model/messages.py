@@ -24,7 +24,7 @@ class Hello(Struct, frozen=True):
     spools: Annotated[list[Spool], Meta(max_length=8)] = []
 
 
-class Beat(Struct, frozen=True):
+class Beat(Struct, frozen=True, gc=False):
     """I am alive: seconds since boot, bytes in the spool, the plan in force."""
 
     up: Number = 0
@@ -32,7 +32,7 @@ class Beat(Struct, frozen=True):
     plan: Word = ""  # only shown: a pattern would double what a heartbeat costs
 
 
-class Events(Struct, frozen=True):
+class Events(Struct, frozen=True, gc=False):
     """Consecutive events: spool, number of the first, up to which number some server has acknowledged, the events."""
 
     s: Spool

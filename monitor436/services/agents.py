@@ -3,6 +3,7 @@
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from msgspec import json
@@ -123,8 +124,8 @@ class AgentsProtocol(DatagramProtocol):
         if news or session.hello is not None:
             self._met(session, news)
         self.heard["BEAT"] += 1
-        answer = {"plan": self._wanted.digest(session.name), "degraded": bool(self._event_log.degraded)}
-        self._send(session, wire.BEATACK, json.encode(answer))
+        answer = _beatack(self._wanted.digest(session.name), bool(self._event_log.degraded))
+        self._send(session, wire.BEATACK, answer)
 
     def _events(self, session: AgentSession, body: bytes, now: float) -> None:
         message = read_events(body)
@@ -239,6 +240,11 @@ class AgentsService(Service):
     def stopService(self) -> object:
         super().stopService()
         return self._listening.stopListening() if self._listening else None  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=1024)
+def _beatack(plan: str, degraded: bool) -> bytes:
+    return json.encode({"plan": plan, "degraded": degraded})
 
 
 def _enlarge(opened: socket.socket, size: int) -> None:

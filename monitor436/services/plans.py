@@ -50,7 +50,9 @@ class Plans(Periodic):
 
     def digest(self, host: str) -> str:
         """The digest of the plan that a host should follow; empty while no plans without mistakes were read."""
-        digest = self._served[host] = self.book.digest(host) if self._read_well else ""
+        digest = self._served.get(host)  # as good as the book's: `_read` brings it up to date
+        if digest is None:
+            digest = self._served[host] = self.book.digest(host) if self._read_well else ""
         return digest
 
     def plan(self, host: str) -> bytes:
