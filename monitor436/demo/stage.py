@@ -10,7 +10,7 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 
 from monitor436.application import Monitor, make_service
-from monitor436.cli.here import start_agent
+from monitor436.demo.local_agent import start_agent
 from monitor436.model.event import Event
 from monitor436.model.settings import Agents, Beacon, Events, Heartbeat, Plans, Settings
 from monitor436.packer import pack
@@ -74,7 +74,7 @@ class Stage:
         """Start the agent of a host; all have the same file, with nothing but a name and a folder of its own typed."""
         file = self._agent_file()
         state = self.folder / host
-        process, _ = start_agent(self._reactor, file, state, lambda line: self._tell(f"{host}: {line}"), "--name", host)
+        process = start_agent(self._reactor, file, state, lambda line: self._tell(f"{host}: {line}"), "--name", host)
         self.agents[host] = process
 
     def kill(self, host: str) -> None:

@@ -1,0 +1,25 @@
+"""An agent file, started on this machine as a child."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.protocol import ProcessProtocol
+
+
+class AgentProcess(ProcessProtocol):
+    """An agent as a child of ours; what it says is passed on to `tell`, line by line."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def errReceived(self, data: bytes) -> None:
+        for line in data.decode(errors="replace").splitlines():
+            self._tell(line)
+
+
+def start_agent(reactor: Any, file: Path, state: Path, tell: Callable[[str], None], *options: str) -> Any:
+    """Start an agent file with this interpreter; the process transport."""
+    argv = [sys.executable, "-I", "-S", str(file), "--state", str(state), *options]
+    return reactor.spawnProcess(AgentProcess(tell), sys.executable, argv, env=None)
