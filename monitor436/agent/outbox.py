@@ -82,8 +82,8 @@ class Outbox:
             self._fresh = max(0, self._fresh - done)
             self._patience = RESEND_FIRST
             self._resend_at = now + self._patience if self._parcels else float("inf")
-        elif self._asks_again(spool, number) and now - self._repeated >= RESEND_AT_LEAST:
-            self._go_back(now)
+        elif self._asks_again(spool, number):
+            self._resend_at = min(self._resend_at, max(now, self._repeated + RESEND_AT_LEAST))
 
     def restart(self, have: "dict[str, int]", now: float) -> None:
         """A new session with the home server, which has these numbers durably: start over from there."""

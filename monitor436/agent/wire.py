@@ -137,7 +137,7 @@ def seal(key: Key, kind: int, generation: int, session: int, number: int, body: 
     if len(body) > MAX_BODY:
         raise ValueError("a body of {} bytes does not fit a datagram".format(len(body)))
     signed = HEADER.pack(MAGIC, VERSION, kind, generation, session, number) + body
-    return signed + key.tag(signed)
+    return signed + key.digest(signed)[_TAG]
 
 
 def header(datagram: bytes) -> "tuple[int, int, int, int]":

@@ -115,7 +115,7 @@ class AgentsProtocol(DatagramProtocol):
         welcome = greeting._replace(kind=wire.WELCOME, session=session.wire.id, body=body)
         answer = wire.seal_greeting(key, welcome)
         if len(answer) <= len(datagram):  # a replayed greeting must not be worth more than it cost
-            self.transport.write(answer, address)  # type: ignore[union-attr]
+            self._write(answer, address)
         self.heard["HELLO"] += 1
 
     def _beat(self, session: AgentSession, body: bytes, now: float) -> None:
@@ -189,10 +189,13 @@ class AgentsProtocol(DatagramProtocol):
         self._send(session, wire.ACK, b'{"s":"%s","n":%d}' % (spool.encode(), self._ledger.last(session.name, spool)))
 
     def _send(self, session: AgentSession, kind: int, body: bytes) -> None:
+        self._write(session.wire.seal(kind, body), session.address)
+
+    def _write(self, datagram: bytes, address: tuple[str, int]) -> None:
         if self.transport is None:
             return  # stopped while the last batch became durable: its agent comes again and is told then
         try:
-            self.transport.write(session.wire.seal(kind, body), session.address)
+            self.transport.write(datagram, address)
         except OSError:
             self.refused["send"] += 1
 
@@ -236,10 +239,18 @@ class AgentsService(Service):
             self._listening = self._reactor.adoptDatagramPort(  # type: ignore[attr-defined]
                 opened.fileno(), socket.AF_INET, self.protocol, maxPacketSize=65535
             )
+            self.protocol.transport = _Straight(self._listening.socket)  # type: ignore[assignment, attr-defined]
 
     def stopService(self) -> object:
         super().stopService()
         return self._listening.stopListening() if self._listening else None  # type: ignore[attr-defined]
+
+
+class _Straight:
+    """Answers go where a datagram came from: looking whether that is an address costs more than sending to it."""
+
+    def __init__(self, port: socket.socket) -> None:
+        self.write = port.sendto
 
 
 @lru_cache(maxsize=1024)

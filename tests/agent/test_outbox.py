@@ -72,6 +72,17 @@ class OutboxTests(unittest.TestCase):
         self.assertEqual(self.outbox.due, float("inf"))
         self.assertEqual(self.outbox.send(9.0), [])
 
+    def test_a_repeated_acknowledgement_asks_again_soon_but_not_at_once_again(self) -> None:
+        """Something after it was lost; ten of them ask for one repetition."""
+        self.say("a")
+        self.outbox.send(1.0)
+        self.outbox.acknowledge("a" * 16, 0, 1.01)
+        self.assertEqual(len(self.outbox.send(1.01)), 1)
+        for _ in range(10):
+            self.outbox.acknowledge("a" * 16, 0, 1.02)
+        self.assertEqual(self.outbox.send(1.02), [])
+        self.assertEqual(len(self.outbox.send(1.01 + module.RESEND_AT_LEAST)), 1)
+
     def test_no_more_than_the_window_is_on_its_way(self) -> None:
         """However long the spool is."""
         for _ in range(200):
