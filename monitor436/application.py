@@ -16,10 +16,13 @@ from monitor436.journal import Journal
 from monitor436.model import event as kinds
 from monitor436.model.enrolment import Enrolment
 from monitor436.model.event import Event
+from monitor436.model.lag import Stopwatch
 from monitor436.model.ledger import Ledger
+from monitor436.model.neighbours import Neighbours
 from monitor436.model.roster import Roster
 from monitor436.model.sessions import Sessions
 from monitor436.model.settings import Settings
+from monitor436.model.site_keys import SiteKeys
 from monitor436.model.source import SettingsError
 from monitor436.names import Names
 from monitor436.one_thread import one_thread
@@ -30,10 +33,14 @@ from monitor436.services.agents import AgentsProtocol, AgentsService
 from monitor436.services.beacon import BeaconService
 from monitor436.services.door import DoorService, Keeper
 from monitor436.services.event_log import REOPEN, EventLog
+from monitor436.services.health import Gauges, Health, kernel_drops, timed
 from monitor436.services.liveness import Liveness
+from monitor436.services.neighbours import NeighboursService
 from monitor436.services.plans import Plans
+from monitor436.services.rotation import Rotation
 from monitor436.site import Site
 
+NAMES = 1.0  # seconds between looks whether an operator approved or forgot a host
 ROTATION = 1.0  # seconds between looks whether the events file is to be rotated
 AGENT_FILE = "agent436.pyz"
 ROSTER = "roster.json"
@@ -73,8 +80,9 @@ class Monitor(OrderedServices):
         return super().stopService()
 
     def hang_up(self, read: Callable[[], Settings]) -> None:
-        """HUP: open the events file anew, read settings and plans again. Settings with mistakes change nothing."""
+        """HUP: open the events file anew, read keys, settings and plans again. What has mistakes changes nothing."""
         self._event_log.reopen()
+        self.getServiceNamed("site").reload()
         try:
             settings = read()
         except SettingsError as wrong:
@@ -83,6 +91,7 @@ class Monitor(OrderedServices):
             self._event_log.state([Event(kind=kinds.SETTINGS_REFUSED, severity="warning", text=text)])
             return
         self.log.info("settings read again; addresses, ports and files are those of the start")
+        self.getServiceNamed("liveness").follow(settings.heartbeat)
         self._plans.reload(settings.plans.folder, (settings.heartbeat.every, settings.heartbeat.late))
 
 
@@ -96,16 +105,20 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
     name, boot = server_name(settings), os.urandom(8).hex()
     site = Site(state / "site")
     names = Names(state / "names.jsonl")
-    enrolment = Enrolment(names.read())
     sessions = Sessions(site.key, os.urandom)
     ledger = Ledger()
     bus = EventBus()
     kept = settings.events
     journal = Journal(Path(kept.file), kept.rotate_at, kept.rotate_every, kept.keep)
-    event_log = EventLog(journal, ledger, bus, (name, boot), one_thread(reactor, "events"), time.time)
+    syncs = Stopwatch()
+    in_thread = timed(one_thread(reactor, "events"), syncs, time.monotonic)
+    event_log = EventLog(journal, ledger, bus, (name, boot), in_thread, time.time)
     rhythm = (settings.heartbeat.every, settings.heartbeat.late)
-    plans = Plans(settings.plans.folder, settings.plans.check_every, rhythm, event_log.state, reactor)
-    roster = Roster(plans.late, settings.heartbeat.pings, settings.heartbeat.unknown_after)
+    canary = (settings.plans.canary, settings.plans.canary_wait)
+    plans = Plans(settings.plans.folder, settings.plans.check_every, rhythm, canary, event_log.state, reactor)
+    bus.subscribe(plans.heard)
+    enrolment = Enrolment(names.read(), plans.generation)
+    roster = Roster(plans.late, settings.heartbeat)
 
     def about() -> dict[str, object]:
         return {
@@ -114,6 +127,7 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
             "port": agents.port,
             "door": door.port,
             "degraded": bool(event_log.degraded),
+            "plans": plans.mark,
         }
 
     def contents() -> dict[str, object]:
@@ -125,12 +139,29 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
         protocol, settings.agents.address, settings.agents.port, settings.agents.receive_buffer, reactor
     )
     agent_file = AgentFile(state / AGENT_FILE, settings.plans.token_expires / 2, contents, reactor)
-    keeper = Keeper(site, enrolment, names.keep, lambda token: site.good(token, time.time()), os.urandom)
-    joinable = settings.plans.join == "accept"
+    approve = settings.plans.join == "approve"
+    keeper = Keeper(site, enrolment, names.keep, lambda token: site.good(token, time.time()), os.urandom, approve)
+    joinable = settings.plans.join != "closed"
     place = (settings.plans.address, settings.plans.port)
     door = DoorService(keeper, site, joinable, plans.plan, agent_file.content, event_log.state, place, reactor)
     liveness = Liveness(roster, event_log, protocol.ping, state / ROSTER, name, time.monotonic, reactor)
+    drops, counts = lambda: kernel_drops(agents.port), (protocol.refused, protocol.heard)
+    gauges = Gauges(liveness.lag, syncs, drops, *counts, roster.spools)
+    health = Health(gauges, event_log.state, time.monotonic, reactor)
     beacon = BeaconService(settings.beacon, wire.beacon_key(site.key), about, reactor)
+    others = Neighbours(name, lambda: plans.mark)
+    neighbours = NeighboursService(settings.beacon, wire.beacon_key(site.key), others, event_log.state, reactor)
+
+    followers: list[Callable[[SiteKeys], object]] = [protocol.follow, beacon.follow, neighbours.follow]
+    for follow in followers:
+        follow(site.keys)
+    rotation = Rotation(site, [*followers, lambda keys: agent_file.write()], event_log.state, reactor)
+
+    def commanded() -> None:
+        for bound in names.read():
+            enrolment.take(bound)
+            if bound.state == "forgotten":
+                roster.forget(bound.name)
 
     def planned(hosts: object) -> None:
         roster.expect(plans.book.hosts(), time.monotonic())
@@ -144,11 +175,15 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
         Periodic("rotation", ROTATION, event_log.rotate_if_due, reactor),
         Periodic("recovery", REOPEN, event_log.recover, reactor),
         plans,
+        Periodic("names", NAMES, commanded, reactor),
+        rotation,
         agents,
         door,
         agent_file,
         liveness,
+        health,
         beacon,
+        neighbours,
     ):
         part.setServiceParent(monitor)
     return monitor

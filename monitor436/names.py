@@ -13,11 +13,22 @@ class Names:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read_to = 0  # bytes
 
     def read(self) -> list[Bound]:
-        """Every binding, the latest of a name last. Half a line, left by a power cut, was never answered for."""
+        """Every binding since the last call, the latest of a name last: this server's own, and those of commands.
+
+        Half a line, left by a power cut, was never answered for.
+        """
+        if not self._path.exists() or self._path.stat().st_size <= self._read_to:
+            return []
+        with open(self._path, "rb") as file:
+            file.seek(self._read_to)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._read_to += len(whole)
         bound = []
-        for line in self._path.read_bytes().splitlines() if self._path.exists() else []:
+        for line in whole.splitlines():
             try:
                 bound.append(json.decode(line, type=Bound))
             except MsgspecError:

@@ -14,8 +14,13 @@ from cryptography.x509.oid import NameOID
 from twisted.internet.ssl import PrivateCertificate
 
 from monitor436.agent.wire import Key, same_tag
+from monitor436.model.site_keys import SiteKeys, mark
 
 CENTURY = timedelta(days=36500)  # agents know the certificate by its pin, so its dates mean nothing
+SIZE = 32  # bytes of a site key
+KEY, BEFORE, CERTIFICATE = "site.key", "site.key.before", "site.pem"
+
+Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class SiteError(Exception):
@@ -25,7 +30,8 @@ class SiteError(Exception):
 class Site:
     """`site.key`, 32 random bytes, and `site.pem`, a self-signed certificate with its key; both 0600.
 
-    Servers of one site share copies of this folder. Whoever has it can be a server of the site.
+    Servers of one site share copies of this folder. Whoever has it can be a server of the site. While hosts are moved
+    to another key, the one before is `site.key.before`; `keys` are those that are good.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,17 +40,64 @@ class Site:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
-            self.key = self._keep("site.key", lambda: os.urandom(32))
-            pem = self._keep("site.pem", make_certificate)
+            self._keep(KEY, lambda: os.urandom(SIZE))
+            pem = self._keep(CERTIFICATE, make_certificate)
         except OSError as problem:
             raise SiteError(f"{problem.filename or folder}: {problem.strerror}") from None
-        if len(self.key) != 32:
-            raise SiteError(f"{folder / 'site.key'}: expected 32 bytes, found {len(self.key)}")
+        self.keys = self._read()
         try:
             self.certificate = PrivateCertificate.loadPEM(pem)
             self.pin = sha256(x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)).hexdigest()
         except Exception as problem:  # OpenSSL has many ways to say so
-            raise SiteError(f"{folder / 'site.pem'}: not a certificate with its key: {problem}") from None
+            raise SiteError(f"{folder / CERTIFICATE}: not a certificate with its key: {problem}") from None
+
+    @property
+    def key(self) -> bytes:
+        """The present key."""
+        return self.keys.present
+
+    def stamp(self) -> Stamp:
+        """What differs after the key files were changed: time of change (ns), size and inode of each that is there."""
+        return tuple(_stamp(self.folder / name) for name in (KEY, BEFORE))
+
+    def reload(self) -> bool:
+        """Read the keys again; whether they are others now. Raises SiteError, and then those of before stay good.
+
+        Should the key be another one without a file of the one before, copying is not done yet: what was in use until
+        now stays good.
+        """
+        found = self._read()
+        if found.before is None and found.present != self.keys.present:
+            found = SiteKeys(found.present, self.keys.present)
+        changed = found.accepted != self.keys.accepted
+        self.keys = found
+        return changed
+
+    def rotate(self) -> None:
+        """Make another key; the one before is kept beside it. Raises SiteError, also while one is kept already."""
+        if (self.folder / BEFORE).exists():
+            raise SiteError(f"{self.folder / BEFORE} exists: finish that rotation first")
+        try:
+            write_private(self.folder / BEFORE, self.key)  # first: at no moment is there a key that no file holds
+            write_private(self.folder / KEY, os.urandom(SIZE))
+            _sync(self.folder)
+        except OSError as problem:
+            raise SiteError(f"{problem.filename or self.folder}: {problem.strerror}") from None
+        self.keys = self._read()
+
+    def finish(self) -> None:
+        """Remove the key before: who still uses it is not heard any more. Raises SiteError."""
+        try:
+            (self.folder / BEFORE).unlink()
+            _sync(self.folder)
+        except OSError as problem:
+            raise SiteError(f"{problem.filename or self.folder}: {problem.strerror}") from None
+        self.keys = self._read()
+
+    @property
+    def mark(self) -> str:
+        """What the present key is known by."""
+        return mark(self.key)
 
     def token(self, now: float, life: float) -> str:
         """A join token, good for at least `life` seconds from `now` (wall clock): its expiry and an HMAC over it.
@@ -53,25 +106,45 @@ class Site:
         """
         half = life / 2
         expires = f"{math.ceil(now / half) * half + life:.0f}"
-        return f"{expires}.{self._tag(b'join', expires)}"
+        return f"{expires}.{_tag(self.key, b'join', expires)}"
 
     def good(self, token: str, now: float) -> bool:
-        """Whether a server of this site made the token, and it has not expired."""
+        """Whether a server of this site made the token, under a key that is good, and it has not expired."""
         expires, _, tag = token.partition(".")
-        return same_tag(self._tag(b"join", expires).encode(), tag.encode()) and float(expires) > now
+        expected = [_tag(key, b"join", expires).encode() for key in self.keys.accepted]
+        return any(same_tag(each, tag.encode()) for each in expected) and float(expires) > now
 
     def packed_serial(self, name: str) -> bytes:
-        """The serial of a host whose key is packed into its agent file; the same when it is packed again."""
-        return bytes.fromhex(self._tag(b"packed serial", name))[:8]
+        """The serial of a host whose key is packed into its agent file; the same when it is packed again.
 
-    def _tag(self, purpose: bytes, text: str) -> str:
-        return Key(self.key).tag(b"m436/1 " + purpose + b"\0" + text.encode("ascii", "replace")).hex()
+        It is made with the pin, not the key: a name belongs to a serial, also after a rotation.
+        """
+        return bytes.fromhex(_tag(bytes.fromhex(self.pin), b"packed serial", name))[:8]
+
+    def _read(self) -> SiteKeys:
+        """The keys in the folder. Raises SiteError."""
+        present = self._key(KEY)
+        if present is None:
+            raise SiteError(f"{self.folder / KEY} is missing")
+        return SiteKeys(present, self._key(BEFORE))
+
+    def _key(self, name: str) -> bytes | None:
+        path = self.folder / name
+        try:
+            _refuse_if_others_can_read(path)
+            key = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as problem:
+            raise SiteError(f"{path}: {problem.strerror}") from None
+        if len(key) != SIZE:
+            raise SiteError(f"{path}: expected {SIZE} bytes, found {len(key)}")
+        return key
 
     def _keep(self, name: str, make: object) -> bytes:
         path = self.folder / name
         if path.exists():
-            if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise SiteError(f"{path}: others can read it: chmod 600")
+            _refuse_if_others_can_read(path)
             return path.read_bytes()
         content: bytes = make()  # type: ignore[operator]
         write_private(path, content)
@@ -88,6 +161,31 @@ def write_private(path: Path, content: bytes, mode: int = 0o600, sync: bool = Tr
         if sync:
             os.fsync(file.fileno())
     os.replace(new, path)
+
+
+def _tag(key: bytes, purpose: bytes, text: str) -> str:
+    return Key(key).tag(b"m436/1 " + purpose + b"\0" + text.encode("ascii", "replace")).hex()
+
+
+def _refuse_if_others_can_read(path: Path) -> None:
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SiteError(f"{path}: others can read it: chmod 600")
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def make_certificate() -> bytes:

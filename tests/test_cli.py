@@ -13,15 +13,17 @@ from msgspec import json as fast
 
 from monitor436 import __version__
 from monitor436.cli import COMMANDS, main
+from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event
 from monitor436.model.roster import Seen
+from monitor436.names import Names
 from monitor436.services.liveness import Snapshot
 
 HERE = Path(__file__).resolve().parent.parent
 
 
-class CommandTests(TestCase):
-    """Each in a folder of its own."""
+class CommandCase(TestCase):
+    """Shared: a command, called in a folder of its own."""
 
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
@@ -45,6 +47,10 @@ class CommandTests(TestCase):
         path = self.folder / "site" / "var" / "events.jsonl"
         path.write_bytes(b"".join(fast.encode(event) + b"\n" for event in events))
         return path
+
+
+class CommandTests(CommandCase):
+    """Every command but those below."""
 
     def test_every_command_has_help_and_the_version_is_told(self) -> None:
         """Without importing a reactor."""
@@ -96,6 +102,24 @@ class CommandTests(TestCase):
         worse = self.call("tail", "-c", self.settings, "--severity", "warning", "--host", "web*", "--json").output
         self.assertEqual([json.loads(line)["host"] for line in worse.splitlines()], ["web2"])
 
+    def test_tail_shows_kinds_checks_and_tags_that_are_asked_for(self) -> None:
+        """Metrics only then: they are samples, and there are many."""
+        self.init()
+        when = datetime(2026, 1, 2, tzinfo=UTC)
+        load = Event(time=when, host="web1", kind="metric", check="load", text="load1 0.5", fields={"load1": 0.5})
+        line = Event(time=when, host="web1", kind="log_line", check="app errors", text="oops", tags=("shop", "os"))
+        self.events(load, line)
+        wanted = {
+            "": ["oops"],
+            "--kind=metric": ["load1 0.5"],
+            "--check=app*": ["oops"],
+            "--tag=shop": ["oops"],
+            "--tag=db": [],
+        }
+        for option, texts in wanted.items():
+            shown = self.call("tail", "-c", self.settings, "--json", *filter(None, [option])).output
+            self.assertEqual([json.loads(each)["text"] for each in shown.splitlines()], texts, option)
+
     def test_verify_says_complete_or_what_is_not(self) -> None:
         """Exit status 0 or 1; several files are one stream."""
         self.init()
@@ -131,3 +155,55 @@ class CommandTests(TestCase):
             result = self.call(command, "-c", self.settings)
             self.assertEqual(result.exit_code, 1)
             self.assertIn("has the server been started?", result.output)
+
+
+class HostTests(CommandCase):
+    """`monitor436 host`."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.init()
+        self.names = Names(self.folder / "site" / "var" / "names.jsonl")
+        self.names.keep(Bound("web1", "01" * 8, greeted=True, address="192.0.2.7"))
+        self.names.keep(Bound("web2", state="waiting", ask="aa", address="192.0.2.8"))
+
+    def enrolment(self) -> Enrolment:
+        """What a server makes of the file."""
+        return Enrolment(Names(self.folder / "site" / "var" / "names.jsonl").read())
+
+    def host(self, *words: str) -> Result:
+        """`monitor436 host` for this site."""
+        return self.call("host", words[0], "-c", self.settings, *words[1:])
+
+    def test_names_are_listed_with_what_they_are(self) -> None:
+        """All, or those that wait."""
+        self.assertEqual(
+            [line.split()[:2] for line in self.host("list").output.splitlines()],
+            [["web1", "bound"], ["web2", "waiting"]],
+        )
+        [waiting] = json.loads(self.host("list", "--waiting", "--json").output)
+        self.assertEqual((waiting["name"], waiting["address"]), ("web2", "192.0.2.8"))
+
+    def test_a_host_that_waits_is_approved(self) -> None:
+        """And no other."""
+        self.assertEqual(self.host("approve", "web2").exit_code, 0)
+        given = self.enrolment().join("web2", "02" * 8, "aa", approve=True)
+        self.assertEqual(given and given.serial, "02" * 8)
+        for name in ("web1", "web9"):
+            result = self.host("approve", name)
+            self.assertEqual((result.exit_code, "does not wait" in result.output), (1, True))
+        self.assertEqual(self.host("approve", "no name").exit_code, 2)
+
+    def test_a_name_is_freed(self) -> None:
+        """If it was somebody's."""
+        self.assertEqual(self.host("forget", "web1").exit_code, 0)
+        self.assertTrue(self.enrolment().allows("web1", "09" * 8, 0))
+        self.assertEqual(self.host("forget", "web1").exit_code, 1)
+
+    def test_a_running_server_reads_what_was_decided_since(self) -> None:
+        """Line by line, each once."""
+        server = Names(self.folder / "site" / "var" / "names.jsonl")
+        self.assertEqual(len(server.read()), 2)
+        self.assertEqual(server.read(), [])
+        self.host("forget", "web1")
+        self.assertEqual([(bound.name, bound.state) for bound in server.read()], [("web1", "forgotten")])

@@ -89,7 +89,7 @@ class CheckTests(FolderTests):
         """One line, exit status 0."""
         result = check("-c", str(ROOT / "etc" / "monitor436.yaml"))
         self.assertEqual(result.exit_code, 0, result.output)
-        self.assertRegex(result.stdout, r"etc/monitor436\.yaml: good; 3 plan files, 9 checks\n\Z")
+        self.assertRegex(result.stdout, r"etc/monitor436\.yaml: good; 3 plan files, 12 checks\n\Z")
         self.assertEqual(result.stderr, "")
 
     def test_one_file_with_one_check_is_told_in_the_singular(self) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import importlib
 import json
 import re
 import shlex
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import click
 
+from monitor436.agent import __main__ as agent_file
 from monitor436.agent import event as stated
-from monitor436.agent import in_force, limits, plan
-from monitor436.agent.__main__ import OPTIONS
-from monitor436.agent.readings import NEEDS_OF, READINGS
+from monitor436.agent import in_force, limits, plan, resident, statement
+from monitor436.agent import kinds as bounds
+from monitor436.agent.basis import FIRST
+from monitor436.agent.readings import READINGS
 from monitor436.cli import COMMANDS, main
 from monitor436.model import event as kinds
 from monitor436.model.planbook import Planbook
@@ -179,31 +182,30 @@ class PlanTests(unittest.TestCase):
     """docs/plans.md."""
 
     text = read("docs/plans.md")
-    headings = {"log": "Log checks", "command": "Command checks", "reading": "Readings"}
+    headings = {"log": "Log checks", "process": "Process checks", "command": "Command checks", "reading": "Readings"}
 
     def kind_rows(self, kind: str) -> dict[str, list[str]]:
         """The rows about the keys of one kind of check."""
         found = rows(section(self.text, self.headings[kind]))
-        return {ticked(row[0])[0]: row for row in found if not set(ticked(row[0])) & set(READINGS)}
+        keys = [(ticked(row[0]), row) for row in found if re.match(r"`[a-z_0-9]+`", row[0]) and len(row) == 3]
+        return {names[0]: row for names, row in keys if not set(names) & set(READINGS)}
 
     def test_every_key_of_every_kind_is_told(self) -> None:
         """And no other."""
         self.assertEqual(set(self.headings), set(plan.KINDS))
-        for kind, (made, _) in plan.KINDS.items():
-            self.assertEqual(set(self.kind_rows(kind)), set(made._fields), kind)  # type: ignore[attr-defined]
+        for kind, known in plan.KINDS.items():
+            self.assertEqual(set(self.kind_rows(kind)), set(known.fields), kind)
 
     def test_every_reading_is_told_with_what_it_needs(self) -> None:
-        """The second cell says whether it takes an `of`."""
+        """The second cell says what its `of` is."""
         found = rows(section(self.text, "Readings"))
         told = {name: row for row in found for name in ticked(row[0]) if name in READINGS}
-        self.assertEqual(set(told), set(READINGS))
-        self.assertEqual({name for name, row in told.items() if row[1] == "needed"}, set(NEEDS_OF))
+        self.assertEqual({name: row[1] for name, row in told.items()}, {name: READINGS[name].of for name in READINGS})
 
     def test_durations_keep_the_bounds_that_are_told(self) -> None:
         """Both ends are taken, and nothing beyond them."""
-        told = [(key, row[2], "command") for key, row in self.kind_rows("command").items()]
-        told += [(key, row[2], "reading") for key, row in self.kind_rows("reading").items()]
-        top = rows(self.text.partition("## Log checks")[0])
+        told = [(key, row[2], kind) for kind in self.headings for key, row in self.kind_rows(kind).items()]
+        top = rows(self.text.partition("## What every check can have")[0])
         told += [(ticked(row[0])[0], row[2], "") for row in top]
         tried = []
         for key, says, kind in told:
@@ -213,28 +215,29 @@ class PlanTests(unittest.TestCase):
                 self.assertTrue(_taken(kind, key, least) and _taken(kind, key, most), (kind, key))
                 self.assertFalse(_taken(kind, key, least * 0.99) or _taken(kind, key, most * 1.01), (kind, key))
                 tried.append(key)
-        self.assertEqual(sorted(tried), ["beat", "every", "every", "late", "timeout"])
+        self.assertEqual(sorted(tried), ["absent", "beat", "count", *["every"] * 3, "late", *["timeout"] * 2])
 
     def test_defaults_are_those_that_are_told(self) -> None:
         """Where a default is a duration or a word."""
-        checked = plan.read({"checks": [_check("log"), _check("command"), _check("reading")]}).checks
+        checked = plan.read({"checks": [_check(kind) for kind in self.headings]}).checks
         tried = []
-        for kind, check in zip(("log", "command", "reading"), checks_of(checked), strict=True):
+        for kind, check in zip(self.headings, checks_of(checked), strict=True):
             for key, row in self.kind_rows(kind).items():
-                if ticked(row[1]):
+                if re.fullmatch("`[^`]*`", row[1]):
                     told = ticked(row[1])[0]
-                    self.assertEqual(check[key], told if key == "severity" else plan.seconds(told), (kind, key))
+                    meant = {"severity": str, "after": lambda bad: (int(bad), int(bad))}.get(key, plan.seconds)
+                    self.assertEqual(check[key], meant(told), (kind, key))
                     tried.append(key)
-        self.assertEqual(sorted(tried), ["every", "every", "severity", "timeout"])
+        self.assertEqual(sorted(tried), [*["after"] * 3, *["every"] * 3, *["severity"] * 2, *["timeout"] * 2])
 
     def test_numbers_told_are_those_of_the_code(self) -> None:
         """Checks, names, patterns, tags, words."""
         for told in (
-            f"at most {plan.MAX_NAME} bytes",
+            f"at most {bounds.MAX_NAME} bytes",
             f"At most {plan.MAX_CHECKS} for a host",
-            f"one to {plan.MAX_PATTERNS} regular expressions (Python's, at most {plan.MAX_PATTERN} characters)",
-            f"at most {plan.MAX_TAGS} of at most {plan.MAX_TAG} letters",
-            f"1 to {plan.MAX_WORDS} words of at most {plan.MAX_WORD:,} characters",
+            f"one to {bounds.MAX_PATTERNS} regular expressions (Python's, at most {bounds.MAX_PATTERN} characters)",
+            f"at most {bounds.MAX_TAGS} of at most {bounds.MAX_TAG} letters",
+            f"1 to {bounds.MAX_WORDS} words of at most {bounds.MAX_WORD:,} characters",
         ):
             self.assertIn(told, self.text)
 
@@ -258,6 +261,7 @@ def _check(kind: str, **more: object) -> dict[str, object]:
     """A good check of a kind."""
     needed: dict[str, dict[str, object]] = {
         "log": {"log": "/var/log/syslog", "match": "x"},
+        "process": {"process": "nginx"},
         "command": {"command": ["df"]},
         "reading": {"reading": "load1", "warning": "above 1"},
     }
@@ -281,26 +285,60 @@ class AgentTests(unittest.TestCase):
     """docs/agent.md and the systemd units."""
 
     text = read("docs/agent.md")
+    sections = {
+        "": "Options",
+        "event": "Events from scripts",
+        "check": "Try a plan",
+        "match": "Try rules",
+        "doctor": "If it does not appear",
+        "install": "Install",
+        "uninstall": "Uninstall",
+    }
 
     def test_every_option_is_told(self) -> None:
-        """Those that take a value show one."""
-        told = {ticked(row[0])[0] for row in rows(self.text) if row[0].startswith("`--")}
-        self.assertEqual({each.split()[0][2:] + ("=" if " " in each else "") for each in told}, set(OPTIONS))
+        """Of the agent and of its commands, on the page and in the help; those that take a value show one."""
+        modules = {
+            word: importlib.import_module(f"monitor436.agent.{name}") for word, name in agent_file.COMMANDS.items()
+        }
+        self.assertEqual(self.sections.keys(), {"", *modules})
+        for word, heading in self.sections.items():
+            module = modules.get(word, resident)
+            told = [ticked(row[0])[-1] for row in rows(section(self.text, heading)) if "`--" in row[0]]
+            found = {each.split()[0][2:] + ("=" if " " in each else "") for each in told}
+            self.assertEqual(found, set(module.OPTIONS), heading)
+            for option in found - {"help"}:
+                self.assertRegex(module.USAGE, rf"--{option.rstrip('=')}\b", heading)
 
-    def test_the_policies_of_commands_are_told(self) -> None:
+    def test_the_policies_are_told(self) -> None:
         """With a paragraph each."""
-        self.assertIn("`--commands " + "\\|".join(limits.POLICIES) + "`", self.text)
-        for policy in limits.POLICIES:
-            self.assertIn(f"- `--commands {policy}`:", self.text)
+        for option in ("commands", "logs"):
+            self.assertIn(f"`--{option} " + "\\|".join(limits.POLICIES) + "`", self.text)
+            for policy in limits.POLICIES:
+                self.assertIn(f"- `--{option} {policy}`:", self.text)
 
-    def test_a_new_list_of_commands_is_shown_as_it_is(self) -> None:
+    def test_new_lists_are_shown_as_they_are(self) -> None:
         """Word for word."""
-        self.assertIn(limits.FIRST, blocks(self.text, "text"))
+        for first in (limits.FIRST_COMMANDS, limits.FIRST_LOGS):
+            self.assertIn(first, blocks(self.text, "text"))
+
+    def test_every_finding_of_the_doctor_is_told(self) -> None:
+        """Those that are in the way, by the word that programs get."""
+        told = {word for row in rows(section(self.text, "If it does not appear")) for word in ticked(row[0])}
+        source = "".join((PACKAGE / "agent" / f"{name}.py").read_text("utf-8") for name in ("doctor", "diagnosis"))
+        words = set(re.findall(r'Finding\((?:NOTE if named else )?BAD, "(\w*[a-z])"', source))
+        outcomes = {"silent", "closed", "unreachable"}
+        words |= {f"udp_{each}" for each in outcomes} | {f"tcp_{each}" for each in outcomes | {"odd", "foreign"}}
+        self.assertGreater(len(words), 12)
+        self.assertEqual(words - told, set())
+        self.assertEqual({each for each in told if re.match(r"(udp|tcp)_", each)} - words, set())
 
     def test_the_files_of_the_state_folder_are_told(self) -> None:
         """Those that the code names."""
         told = [ticked(row[0])[0] for row in rows(section(self.text, "What it keeps"))]
-        self.assertEqual(sorted(told), sorted([limits.FILE, in_force.FILE, "identity.json", "lock", "spool/"]))
+        self.assertEqual(
+            sorted(told),
+            sorted([*FIRST, in_force.FILE, f"{statement.FOLDER}/", "ask", "identity.json", "lock", "spool/"]),
+        )
         source = "".join(path.read_text("utf-8") for path in (PACKAGE / "agent").glob("*.py"))
         for name in ("identity.json", "lock", "spool"):
             self.assertIn(f'path("{name}")', source)
@@ -309,14 +347,15 @@ class AgentTests(unittest.TestCase):
         """With options that exist."""
         agent = _unit("monitor436-agent.service")["Service"]["ExecStart"].split()
         self.assertEqual(Path(agent[0]).name, "agent436.pyz")
-        self.assertLessEqual({each[2:] + "=" for each in agent[1:] if each.startswith("--")}, set(OPTIONS))
+        self.assertLessEqual({each[2:] + "=" for each in agent[1:] if each.startswith("--")}, set(resident.OPTIONS))
         server = _unit("monitor436-server.service")["Service"]["ExecStart"].split()
         self.assertEqual(command_slips(["monitor436", *server[1:]]), [])
 
     def test_the_units_and_the_page_speak_of_the_same_places(self) -> None:
         """Where the agent file lies, and where the server lives."""
         agent, server = _unit("monitor436-agent.service"), _unit("monitor436-server.service")
-        self.assertIn(str(Path(agent["Service"]["ExecStart"].split()[0]).parent) + "/\n", self.text)
+        self.assertIn(f"copies the file to `{agent['Service']['ExecStart'].split()[0]}`", self.text)
+        self.assertIn(f"by default `{agent['Service']['User']}`", self.text)
         self.assertIn(f"monitor436 init {server['Service']['WorkingDirectory']}\n", self.text)
         self.assertIn(f"useradd --system --home-dir /srv/monitor436 {server['Service']['User']}\n", self.text)
 

@@ -16,7 +16,8 @@ from monitor436.agent.follow import Follower
 from monitor436.agent.homing import Homing
 from monitor436.agent.joining import read_beacon
 from monitor436.agent.outbox import Parcel
-from monitor436.agent.spool import Spool, encode
+from monitor436.agent.segment import encode
+from monitor436.agent.spool import Spool
 from monitor436.model.messages import read_beat, read_events, read_hello, read_nothing
 from monitor436.model.sessions import Sessions
 from monitor436.model.settings import Settings
@@ -226,20 +227,22 @@ class DatagramTests(unittest.TestCase):
         self.assertEqual((hello.plan, hello.spools), (said["plan"], said["spools"]))
         beat = read_beat(GOLDENS["BEAT"].body)
         self.assertEqual({"up": beat.up, "fill": beat.fill, "plan": beat.plan}, json.loads(GOLDENS["BEAT"].body))
+        said = json.loads(GOLDENS["EVENTS"].body)
         events = read_events(GOLDENS["EVENTS"].body)
         self.assertEqual([each.kind for each in events.e], ["lost", "log_line"])
+        self.assertEqual((events.n, events.a, events.r), (said["n"], said["a"], said["r"]))
         for name in ("RESETACK", "PONG", "BYE"):
             read_nothing(GOLDENS[name].body)
 
     def test_an_outbox_packs_the_events_of_the_document_like_that(self) -> None:
-        """Spool, first number, acknowledged number, events."""
+        """Spool, first number, acknowledged number, number that may be elsewhere, events."""
         said = json.loads(GOLDENS["EVENTS"].body)
         parcel = Parcel(said["s"], said["n"])
         last = said["n"] - 1
         for event in said["e"]:
             last += 1 + event.get("lost", 0)
             parcel.add(last, encode(event))
-        self.assertEqual(parcel.body(said["a"]), GOLDENS["EVENTS"].body)
+        self.assertEqual(parcel.body(said["a"], said["r"]), GOLDENS["EVENTS"].body)
 
     def test_no_welcome_is_longer_than_the_greeting_it_answers(self) -> None:
         """So a replayed greeting is worth nothing to somebody who wants others flooded."""

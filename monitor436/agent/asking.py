@@ -19,12 +19,17 @@ class Asking:
     """One request under way. The fields are those of `door.exchange`; a key travels through the pipe, never in argv."""
 
     def __init__(self, asked: "dict[str, object]", now: float) -> None:
-        self._child = Child(
-            this_program() + ["_door"], now + PATIENCE, limit=MAX_ANSWER, stdin=json.dumps(asked).encode()
-        )
+        argv, given = this_program() + ["_door"], json.dumps(asked).encode()
+        self._problem = ""
+        try:
+            self._child = Child(argv, now + PATIENCE, limit=MAX_ANSWER, stdin=given)
+        except OSError as problem:  # no process to be had: as if the door could not be used
+            self._problem = "{}: {}".format(argv[0], problem.strerror)
 
     def poll(self, now: float) -> "tuple[int, str] | None":
         """Status and body of the answer; None while there is none. Status 0: the body says what went wrong."""
+        if self._problem:
+            return 0, self._problem
         self._child.read()
         finished = self._child.poll(now)
         if finished is None:

@@ -1,226 +1,236 @@
 """The checks of the plan in force, run when they are due."""
 
+import time
 from collections.abc import Callable
-from selectors import EVENT_READ, BaseSelector
+from selectors import BaseSelector
 
-from monitor436.agent import commands
 from monitor436.agent import event as stated
-from monitor436.agent.follow import Follower
-from monitor436.agent.plan import CommandCheck, LogCheck, Plan, ReadingCheck
-from monitor436.agent.rules import LineRule
-from monitor436.agent.runs import CommandRun, ReadingRun
-from monitor436.agent.thresholds import Verdict
-
-LOGS_EVERY = 0.5  # seconds between looks at a log file
-POSITIONS_EVERY = 30.0  # seconds after which a position is kept although nothing matched
-MOST_CHILDREN = 4  # commands at once
-SOON = 0.05  # seconds until a command whose output has ended is looked at again
-NEVER = float("inf")
+from monitor436.agent.hours import Hours
+from monitor436.agent.kinds import CommandCheck, LogCheck, ProcessCheck, ReadingCheck
+from monitor436.agent.logs import Log
+from monitor436.agent.plan import Plan
+from monitor436.agent.rules import LogRule
+from monitor436.agent.running import Running
+from monitor436.agent.runs import CommandRun, ProcessRun, ProgramRun, ReadingRun
+from monitor436.agent.schedule import TOGETHER, WHOLE, Schedule
 
 
-class Log:
-    """One followed file, and the rules that look at its lines."""
+class Host:
+    """What checks may ask of their host.
 
-    def __init__(self, path: str, position: "object") -> None:
-        self.path = path
-        self.follower = Follower(path, position)  # type: ignore[arg-type]
-        self.rules = []  # type: list[LineRule]
-        self.due = 0.0
-        self.kept = self.follower.position()
-        self.keep_at = 0.0  # when the position is kept at the latest: at once, for a file that was never seen
-        self._told = ""  # the problem that was told
+    `refuses(argv)` and `refuses_log(path)` give the sentence why it does not run a command, or let a log be read, or
+    ""; `wall()` is the time of day for events, and `boot` the boot of the machine. Commands run as `user` (uid, gid,
+    groups), if one is given. `name` is the host's. `tells(folders)` says whether the next change in these folders will
+    be told.
+    """
 
-    def look(self, at: float) -> "tuple[list[dict[str, object]], object]":
-        """The events of new lines, and the position behind them."""
-        try:
-            lines, position = self.follower.read()
-            problem = self.follower.problem
-        except Exception as broken:  # one file's fault must not stop the others
-            lines, position, problem = [], self.kept, repr(broken)
-        events = []
-        for rule in self.rules if lines else ():
-            try:
-                events += rule.events(lines, at)
-            except Exception as broken:
-                events.append(rule.give_up(repr(broken), at))
-        return events + self._problem(problem, at), position
+    def __init__(
+        self,
+        refuses: "Callable[[tuple[str, ...]], str]",
+        refuses_log: "Callable[[str], str]",
+        wall: "Callable[[], float]" = time.time,
+        boot: str = "",
+        user: "tuple[int, int, list[int]] | None" = None,
+        name: str = "",
+        tells: "Callable[[set[str]], bool]" = lambda folders: False,
+    ) -> None:
+        self.name = name
+        self.tells = tells
+        self.refuses = refuses
+        self.refuses_log = refuses_log
+        self.wall = wall
+        self.boot = boot
+        self.user = user
 
-    def _problem(self, problem: str, at: float) -> "list[dict[str, object]]":
-        if problem == self._told:
-            return []
-        self._told = problem
-        text = "{}: {}".format(self.path, problem) if problem else "{} can be read again".format(self.path)
-        severity = "warning" if problem else "info"
-        return [stated.event(stated.LOG_UNREADABLE, severity, text, at, fields={"path": self.path})]
+    def minute(self) -> "tuple[int, int]":
+        """The local day of the week (Monday is 0) and minute of the day."""
+        time.tzset()  # the zone of a host may change while we run
+        local = time.localtime(self.wall())
+        return local.tm_wday, local.tm_hour * 60 + local.tm_min
 
 
 class Checks:
     """Runs the checks of a plan. A check that fails in whatever way does not stop the others.
 
-    `emit(events, positions)` makes both durable; `allowed(argv)` gives the sentence why this host does not run a
-    command, or ""; `selector` waits for the output of children, with `data` to be called with the monotonic time;
-    `positions` are those of an earlier run, by path; `wall()` is the time of day for events.
+    `emit(events, kept)` makes both durable together; `kept` is what an earlier run of the agent kept, by key: positions
+    of logs, counts of rules, verdicts of checks. `selector` waits for the output of children, with `data` to be called
+    with the monotonic time. `breathe()` is called between pieces of work.
     """
 
     def __init__(
         self,
         emit: "Callable[[list[dict[str, object]], dict[str, object]], None]",
-        allowed: "Callable[[tuple[str, ...]], str]",
+        host: Host,
         selector: BaseSelector,
-        positions: "dict[str, object]",
-        wall: "Callable[[], float]",
+        kept: "dict[str, object]",
+        breathe: "Callable[[], None]" = lambda: None,
     ) -> None:
         self._emit = emit
-        self._allowed = allowed
-        self._selector = selector
-        self._positions = dict(positions)
-        self._wall = wall
+        self._host = host
+        self._kept = dict(kept)
+        self._breathe = breathe
+        self._running = Running(selector, self._tell, host.wall, host.user)
         self._logs = {}  # type: dict[str, Log]
-        self._rules = {}  # type: dict[LogCheck, LineRule]
-        self._readings = {}  # type: dict[ReadingCheck, ReadingRun]
-        self._commands = {}  # type: dict[CommandCheck, CommandRun]
-        self._dropped = []  # type: list[commands.Child]
+        self._rules = {}  # type: dict[LogCheck, LogRule]
+        self._readings = {}  # type: dict[ReadingCheck | ProcessCheck, ReadingRun | ProcessRun]
+        self._commands = {}  # type: dict[CommandCheck | ProcessCheck, ProgramRun]
+        self._hours = {}  # type: dict[object, Hours]
+        self._fresh = True  # nothing was adopted yet
 
     def adopt(self, plan: Plan, now: float) -> None:
-        """Put a plan in force. Checks that did not change keep positions, states and deadlines.
+        """Put a plan in force. Checks that did not change keep positions, counts, states and deadlines.
 
         A check that changed keeps its state under its name, so that an all-clear still comes.
         """
-        runs = list(self._readings.values()) + list(self._commands.values())
-        before = {run.check.name: run.verdict for run in runs}
-        self._rules = {c: self._rules.get(c) or LineRule(c) for c in plan.checks if isinstance(c, LogCheck)}
-        self._readings = {
-            c: self._readings.get(c) or ReadingRun(c, now, before.get(c.name))
-            for c in plan.checks
-            if isinstance(c, ReadingCheck)
-        }
-        self._adopt_commands([c for c in plan.checks if isinstance(c, CommandCheck)], now, before)
-        self._adopt_logs({check.log for check in self._rules})
+        self._forget(plan)
+        self._hours = {check: Hours(check.active) for check in plan.checks if check.active}
+        runs = [check for check in plan.checks if not isinstance(check, LogCheck)]
+        self._adopt_readings([check for check in runs if not _runs_a_program(check)], now)
+        self._adopt_commands([check for check in runs if _runs_a_program(check)], now)
+        self._adopt_logs([check for check in plan.checks if isinstance(check, LogCheck)], now)
 
     def run(self, now: float, logs: bool = True) -> float:
         """Do what is due; when the next thing is. `logs`: whether log files may be read."""
-        due = [self._look_at_log(log, now, logs) for log in self._logs.values()]
-        for reading in self._readings.values():
+        awake = self._awake()
+        due = [self._look_at_log(log, now, logs, awake) for log in self._logs.values()]
+        for check, reading in self._readings.items():
             if now >= reading.schedule.due:
                 reading.schedule.turn(now)
-                self._tell(reading.take(self._wall()))
+                if awake(check):
+                    self._tell(reading, reading.take(now, self._host.wall()))
+                    self._breathe()
             due.append(reading.schedule.due)
-        due.append(self._run_commands(now))
-        self._dropped = [child for child in self._dropped if not child.gone()]
+        due.append(self._running.turn(list(self._commands.values()), now, awake))
         return min(due)
 
-    def close(self) -> None:
-        """End the children, keep the positions."""
-        for command in self._commands.values():
-            self._drop(command)
-        self._close_logs(set(self._logs))
+    def wake(self, now: float) -> None:
+        """Something happened in a folder, as was promised."""
+        for log in self._logs.values():
+            log.wake(now)
 
-    def _adopt_commands(self, checks: "list[CommandCheck]", now: float, before: "dict[str, Verdict]") -> None:
-        commands_before, self._commands = self._commands, {}
+    def close(self, now: float) -> None:
+        """End the children, keep where logs were read to."""
+        for run in self._commands.values():
+            self._running.drop(run)
+        self._close_logs(set(self._logs), now)
+
+    def _awake(self) -> "Callable[[object], bool]":
+        """Tells of a check whether it is within its active hours now."""
+        hours = self._hours
+        minute = self._host.minute() if hours else (0, 0)
+        return lambda check: check not in hours or hours[check].awake(*minute)
+
+    def _adopt_readings(self, checks: "list[ReadingCheck | ProcessCheck]", now: float) -> None:
+        before, self._readings = self._readings, {}
         for check in checks:
-            run = commands_before.pop(check, None)
+            run = before.get(check)
+            if run is None:
+                run = _reading(check, now, self._verdict(check))
+                run.schedule = self._schedule(check, now)
+            self._readings[check] = run
+
+    def _adopt_commands(self, checks: "list[CommandCheck | ProcessCheck]", now: float) -> None:
+        before, self._commands = self._commands, {}
+        for check in checks:
+            run = before.pop(check, None)
             if run is None and self._is_allowed(check):
-                run = CommandRun(check, now, before.get(check.name))
+                run = _program(check, now, self._verdict(check))
+                run.schedule = self._schedule(check, now)
             if run is not None:
                 self._commands[check] = run
-        for gone in commands_before.values():
-            self._drop(gone)
+        for gone in before.values():
+            self._running.drop(gone)
 
-    def _is_allowed(self, check: CommandCheck) -> bool:
-        refusal = self._allowed(check.command)
+    def _adopt_logs(self, checks: "list[LogCheck]", now: float) -> None:
+        awake = self._awake()
+        before, self._rules = self._rules, {}
+        for check in checks:
+            kept = self._kept.get("rule:" + check.name)
+            self._rules[check] = before.get(check) or LogRule(check, now, self._host.boot, kept, awake(check))
+        wanted = {check.log for check in checks}
+        self._close_logs(set(self._logs) - wanted, now)
+        for log in sorted(wanted):
+            if log not in self._logs:
+                self._logs[log] = Log(log, self._kept, self._host.refuses_log, self._breathe, self._host.tells)
+            self._logs[log].rules = [rule for check, rule in self._rules.items() if check.log == log]
+
+    def _schedule(self, check: "ReadingCheck | ProcessCheck | CommandCheck", now: float) -> Schedule:
+        """Each host has moments of its own, so that a fleet does not run everything in the same second."""
+        step = TOGETHER if isinstance(check, ReadingCheck) else WHOLE
+        return Schedule(self._host.name + " " + check.name, check.every, now, step)
+
+    def _verdict(self, check: "ReadingCheck | ProcessCheck | CommandCheck") -> object:
+        """What is known of a check by its name, from before an edit or before a restart."""
+        return self._kept.get("check:" + check.name)
+
+    def _is_allowed(self, check: "CommandCheck | ProcessCheck") -> bool:
+        argv = check.command if isinstance(check, CommandCheck) else check.ps
+        refusal = self._host.refuses(argv)
         if refusal:
             text = "{}: {}".format(check.name, refusal)
-            self._tell([stated.event(stated.CHECK_REFUSED, "warning", text, self._wall(), check.name, tags=check.tags)])
+            at = self._host.wall()
+            self._emit([stated.event(stated.CHECK_REFUSED, "warning", text, at, check.name, tags=check.tags)], {})
         return not refusal
 
-    def _adopt_logs(self, wanted: "set[str]") -> None:
-        self._close_logs(set(self._logs) - wanted)
-        for path in sorted(wanted):
-            if path not in self._logs:
-                self._logs[path] = Log(path, self._positions.get(path))
-            self._logs[path].rules = [rule for check, rule in self._rules.items() if check.log == path]
+    def _forget(self, plan: Plan) -> None:
+        """What is kept of checks that are gone is not for a later check of the same name.
 
-    def _close_logs(self, paths: "set[str]") -> None:
+        Where logs were read to outlives the edit of a plan, in case it is mended, but not the next start.
+        """
+        names = {check.name for check in plan.checks}
+        logs = {check.log for check in plan.checks if isinstance(check, LogCheck)}
+        gone = {}  # type: dict[str, object]
+        for key in self._kept:
+            of_check = key.startswith(("rule:", "check:"))
+            if (of_check and key.split(":", 1)[1] not in names) or (
+                not of_check and self._fresh and plan.checks and key.startswith("/") and key.split("\t")[0] not in logs
+            ):
+                gone[key] = None
+        self._fresh = self._fresh and not plan.checks
+        if gone:
+            self._keep([], gone)
+
+    def _close_logs(self, logs: "set[str]", now: float) -> None:
         """Let go of files, and keep where reading stopped for when they are wanted again."""
-        positions = {path: self._logs[path].follower.position() for path in sorted(paths)}  # type: dict[str, object]
-        if positions:
-            self._keep([], positions)
-        for path in paths:
-            self._logs.pop(path).follower.close()
+        for log in sorted(logs):
+            closing = self._logs.pop(log)
+            self._keep([], closing.everything(now))
+            closing.close()
 
-    def _look_at_log(self, log: Log, now: float, allowed: bool) -> float:
+    def _look_at_log(self, log: Log, now: float, allowed: bool, awake: "Callable[[object], bool]") -> float:
         """Read on in a log if that is due; when it is due again."""
         if now < log.due:
             return log.due
-        log.due = now + LOGS_EVERY
         if not allowed:
+            log.due = now + 1.0
             return log.due
-        events, position = log.look(self._wall())
-        first = log.path not in self._positions
-        if events or first or (position != log.kept and now >= log.keep_at):
-            self._keep(events, {log.path: position})
-            log.kept, log.keep_at = position, now + POSITIONS_EVERY  # type: ignore[assignment]
-        if log.follower.more:
-            log.due = now
+        events, kept = log.look(now, self._host.wall(), awake)
+        if events or kept:
+            self._keep(events, kept)
+        self._breathe()
         return log.due
 
-    def _run_commands(self, now: float) -> float:
-        """Look at those that run, then start those that are due, the longest waiting first; when to look again."""
-        for command in self._commands.values():
-            if command.child is not None and now >= command.look_at:
-                self._look(command, now)
-        running = sum(command.child is not None for command in self._commands.values())
-        for command in sorted(self._commands.values(), key=lambda each: each.schedule.due):
-            if running < MOST_CHILDREN and command.child is None and now >= command.schedule.due:
-                running += self._start(command, now)
-        waits = [c.look_at if c.child is not None else c.schedule.due for c in self._commands.values()]
-        return min(
-            (at for at in waits if at > now), default=NEVER
-        )  # who waits for a free place waits for another's end
-
-    def _start(self, command: CommandRun, now: float) -> bool:
-        """Start a run, unless the last one hangs; whether it was started."""
-        command.schedule.turn(now)
-        if command.hangs():
-            return False
-        try:
-            command.start(now)
-        except OSError as problem:
-            self._tell(command.verdict.failed("cannot be run: {}".format(problem.strerror), self._wall()))
-            return False
-        self._selector.register(command.child.fd, EVENT_READ, lambda at: self._drain(command, at))  # type: ignore[union-attr]
-        return True
-
-    def _drain(self, command: CommandRun, now: float) -> None:
-        """Output has come, or has ended; then the command is about to."""
-        if command.child is not None and command.child.read():
-            self._unregister(command.child)
-            self._look(command, now)
-            command.look_at = min(command.look_at, now + SOON)
-
-    def _look(self, command: CommandRun, now: float) -> None:
-        child = command.child
-        events = command.look(now, self._wall())
-        if command.child is None and child is not None:
-            self._unregister(child)
-        self._tell(events)
-
-    def _drop(self, command: CommandRun) -> None:
-        """Nobody wants to know any more: end its run."""
-        if command.child is not None:
-            self._unregister(command.child)
-            command.child.kill()
-        self._dropped += [child for child in (command.child, command.stuck) if child is not None]
-        command.child = command.stuck = None
-
-    def _unregister(self, child: commands.Child) -> None:
-        if child.fd in self._selector.get_map():
-            self._selector.unregister(child.fd)
-
-    def _tell(self, events: "list[dict[str, object]]") -> None:
+    def _tell(self, run: "ReadingRun | ProgramRun", events: "list[dict[str, object]]") -> None:
         if events:
-            self._emit(events, {})
+            self._keep(events, {"check:" + run.check.name: run.verdict.kept()})
 
-    def _keep(self, events: "list[dict[str, object]]", positions: "dict[str, object]") -> None:
-        self._positions.update(positions)
-        self._emit(events, positions)
+    def _keep(self, events: "list[dict[str, object]]", kept: "dict[str, object]") -> None:
+        kept = {key: value for key, value in kept.items() if value is not None or key in self._kept}
+        for key, value in kept.items():
+            if value is None:
+                self._kept.pop(key, None)
+            else:
+                self._kept[key] = value
+        self._emit(events, kept)
+
+
+def _runs_a_program(check: "ReadingCheck | ProcessCheck | CommandCheck") -> bool:
+    return isinstance(check, CommandCheck) or (isinstance(check, ProcessCheck) and bool(check.ps))
+
+
+def _reading(check: "ReadingCheck | ProcessCheck", now: float, kept: object) -> "ReadingRun | ProcessRun":
+    return ProcessRun(check, now, kept) if isinstance(check, ProcessCheck) else ReadingRun(check, now, kept)
+
+
+def _program(check: "CommandCheck | ProcessCheck", now: float, kept: object) -> ProgramRun:
+    return ProcessRun(check, now, kept) if isinstance(check, ProcessCheck) else CommandRun(check, now, kept)

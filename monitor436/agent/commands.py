@@ -5,22 +5,18 @@ import os
 import signal
 from collections import namedtuple
 
+from monitor436.agent.spawning import IGNORED_HERE, keep_open_files_private, spawn
+
 KILL_AFTER = 2.0  # seconds from TERM to KILL
 ABANDON_AFTER = 5.0  # seconds from KILL until a child that even this does not end is left alone
 MAX_INPUT = 4096  # bytes: what the smallest pipe takes at once, so that writing never waits
 CHUNK = 65536  # bytes taken from a pipe at once
 MAX_CHUNKS = 16  # a turn: a program that never stops writing must not keep the reader
-MAX_FILES = 1024  # descriptors that a program is not to find open
 STUCK = "stuck"
 
 Finished = namedtuple("Finished", "status output problem")  # exit status (negative: a signal), bytes, "" or a sentence
 
 _FOREIGN = -1  # the status of a child that somebody else waited for
-_IGNORED_HERE = (
-    signal.SIGPIPE,
-    signal.SIGXFSZ,
-    signal.SIGCHLD,
-)  # by Python, or by who started us; programs rely on them
 
 
 class Child:
@@ -28,7 +24,10 @@ class Child:
 
     `deadline` is in monotonic seconds. Output and errors come through one pipe, `fd`; of what is beyond `limit` bytes
     nothing is kept. `argv[0]` is looked up in the PATH of `env`, which is the environment of this process if None.
+    It runs as `user` (uid, gid, groups), if one is given: for root only.
     """
+
+    _alone = False  # what this process was given open was seen to
 
     def __init__(
         self,
@@ -37,6 +36,7 @@ class Child:
         limit: int = 65536,
         stdin: bytes = b"",
         env: "dict[str, str] | None" = None,
+        user: "tuple[int, int, list[int]] | None" = None,
     ) -> None:
         if len(stdin) > MAX_INPUT:
             raise ValueError("more input than a pipe takes at once")
@@ -47,18 +47,22 @@ class Child:
         self._measures = [(signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, ABANDON_AFTER)]
         self._next = deadline
         self._closed = False
+        if not Child._alone:
+            keep_open_files_private()
+            Child._alone = True
         ends = []  # type: list[int]
         try:
             for _ in range(3):
                 ends += os.pipe()
-            self.pid = os.fork()
+            spawned = 0 if user else spawn(argv, ends[2], ends[1], os.environ if env is None else env)
+            self.pid = spawned or os.fork()
         except OSError:
             for end in ends:
                 os.close(end)
             raise
         self.fd, output, given, gives, self._failure, failing = ends
         if self.pid == 0:
-            _become(argv, given, output, failing, env)
+            _become(argv, given, output, failing, env, user)
         for end in (output, given, failing):
             os.close(end)
         for end in (self.fd, self._failure):
@@ -147,7 +151,12 @@ class Child:
 
 
 def _become(
-    argv: "list[str] | tuple[str, ...]", given: int, output: int, failing: int, env: "dict[str, str] | None"
+    argv: "list[str] | tuple[str, ...]",
+    given: int,
+    output: int,
+    failing: int,
+    env: "dict[str, str] | None",
+    user: "tuple[int, int, list[int]] | None",
 ) -> None:
     """In the child: be the program. Does not return; why it could not be started goes through `failing`."""
     try:
@@ -156,11 +165,15 @@ def _become(
         os.dup2(given, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        for number in _IGNORED_HERE:
+        for number in IGNORED_HERE:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.closerange(3, failing)  # what this process itself was given by whoever started it
-        os.closerange(failing + 1, MAX_FILES)
+        if user is not None and user[0] != os.geteuid():
+            uid, gid, groups = user
+            os.get_exec_path()  # exec will ask for it: what that imports may not be this user's to read
+            os.setgroups(groups)  # in this order: the last step gives up the right to the others
+            os.setgid(gid)
+            os.setuid(uid)
         os.execvpe(argv[0], list(argv), os.environ if env is None else env)
     except OSError as problem:
         os.write(failing, b"%d" % (problem.errno or errno.EINVAL))

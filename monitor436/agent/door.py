@@ -29,13 +29,20 @@ def authorization(name: str, serial: bytes, generation: int, secret: bytes, pin:
 
 
 def request(
-    host: str, port: int, pin: str, method: str, path: str, authorized: str, body: bytes = b""
+    host: str,
+    port: int,
+    pin: str,
+    method: str,
+    path: str,
+    authorized: str,
+    body: bytes = b"",
+    timeout: float = TIMEOUT,
 ) -> "tuple[int, bytes]":
     """Status and body of one exchange with the server that has the certificate `pin`. Raises DoorError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # the pin below is the check: neither dates nor authorities are needed
-    connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
+    connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
     try:
         connection.connect()
         certificate = connection.sock.getpeercert(True)

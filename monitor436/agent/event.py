@@ -11,8 +11,14 @@ CHECK_FAILED = "check_failed"
 CHECK_STATE = "check_state"
 CHECK_STUCK = "check_stuck"
 LOG_LINE = "log_line"
+LOG_COUNT = "log_count"
+LOG_OVER = "log_over"
+LOG_SILENT = "log_silent"
+LOG_GAP = "log_gap"
 LOG_UNREADABLE = "log_unreadable"
 LOST = "lost"
+METRIC = "metric"
+REPORTED = "reported"
 
 MAX_TEXT = 512  # bytes of UTF-8: an event with its fields fits one datagram
 MAX_FIELDS = 256  # bytes of UTF-8 over all fields, for the same reason

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from monitor436.agent import wire
 from monitor436.agent.asking import Asking
 from monitor436.agent.homing import Server
 from monitor436.agent.identity import Identity
@@ -10,7 +11,13 @@ from monitor436.agent.in_force import InForce
 RETRY = 1.0  # seconds until a fetch that failed is tried again; doubled up to AT_MOST
 AT_MOST = 30.0
 POLL = 0.05  # seconds between looks at a fetch under way
+MOST_SPREAD = 600.0  # seconds over which the fetches of a fleet are spread at most
 NEVER = float("inf")
+
+
+def slot(name: str) -> float:
+    """Where in a span of time this host comes, from 0 to 1: each at a moment of its own."""
+    return int.from_bytes(wire.SHA256(name.encode("utf-8")).digest()[:4], "big") / 2.0**32
 
 
 class Fetch:
@@ -25,7 +32,7 @@ class Fetch:
         say: "Callable[[str], None]",
     ) -> None:
         self.due = NEVER  # when `turn` is to be called
-        self._identity = identity
+        self.identity = identity
         self._pin = pin
         self._in_force = in_force
         self._fetched = fetched
@@ -33,12 +40,13 @@ class Fetch:
         self._wanted = ""
         self._asking = None  # type: Asking | None
         self._patience = RETRY
+        self._slot = slot(identity.name)
 
-    def want(self, digest: str, now: float) -> None:
-        """The home server says which plan should be in force."""
+    def want(self, digest: str, now: float, within: float = 0.0) -> None:
+        """The home server says which plan should be in force, and `within` how many seconds it can serve all hosts."""
         self._wanted = digest
         if self.due == NEVER and self._in_force.lacks(digest):
-            self.due = now
+            self.due = now + self._slot * min(max(within, 0.0), MOST_SPREAD)
 
     def turn(self, home: "Server | None", now: float) -> None:
         """Start a fetch from `home`, or look whether the one under way is done."""
@@ -69,6 +77,5 @@ class Fetch:
             self._patience = RETRY
 
     def _asked(self, home: Server) -> "dict[str, object]":
-        who = self._identity
-        proof = {"name": who.name, "key": who.key.hex(), "serial": who.serial.hex(), "generation": who.generation}
-        return dict(proof, host=home.address[0], port=home.door, pin=self._pin, method="GET", path="/plan")
+        host, port = home.address[0], home.door
+        return dict(self.identity.proof(), host=host, port=port, pin=self._pin, method="GET", path="/plan")

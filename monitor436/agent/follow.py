@@ -1,224 +1,358 @@
 """A log, followed by its name through rename, truncation, late writers and a name that is a link.
 
-A position is a list of file states, oldest first: what is still to be read of files that were rotated away, then the
-present file.
+A position is a list of file states, oldest first: files that were rotated away, `ended` if they were read to their
+end, then the present file.
 """
 
 import os
-import stat
+import time
+from collections.abc import Callable
 
-from monitor436.agent.logfile import File, Unreadable
+from monitor436.agent.company import ALONE, Company
+from monitor436.agent.logfile import PRINT, File
+from monitor436.agent.name import Name
+from monitor436.agent.past import TRUNCATED, WINDOW, Old, Past
+from monitor436.agent.regular import anything
+from monitor436.agent.rotated import is_related
 
-PATIENCE = 10  # reads without anything new after which a file that was rotated away is let go
-MAX_SIBLINGS = 100  # files beside a log that are looked at for what it was before a restart
-MAX_OLD = 16  # files rotated away that are waited for at once
+CHANCE = 4096  # bytes up to which two files may begin alike although neither is a copy
 
 
 class Follower:
     """The lines of the file at `path`, whichever file that is. `position` is one that `read` gave, or None.
 
-    Without a position, reading starts at the end of a file that is there, and at the start of one that comes later.
-    While the file cannot be opened nothing is decided: the position stays what it was.
+    Without a position, reading starts at the end of a file that is there (at its start, if `fresh`), and at the start
+    of one that comes later. While the file cannot be opened nothing is decided: the position stays what it was.
+    `refusal` is as for File; `company` are others who follow files that this one may get in touch with.
     """
 
-    def __init__(self, path: str, position: "list[dict[str, object]] | None" = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        position: object = None,
+        refusal: "Callable[[str], str]" = anything,
+        company: Company = ALONE,
+        clock: "Callable[[], float]" = time.monotonic,
+        fresh: bool = False,
+    ) -> None:
         self.path = path
-        self.problem = ""  # why the file cannot be read, as a sentence
         self.more = False  # the last read stopped at its limit
-        self._old = []  # type: list[File]
-        self._file = None  # type: File | None
-        self._given = position
+        self.changed = False  # the position is another one; for the caller to reset
+        self.gaps = []  # type: list[str]  # sentences about lines that cannot be had; for the caller to empty
+        self._name = Name(path, refusal, clock)
+        self._past = Past(path, refusal, company, self, self.gaps)
+        self._company = company
+        self._clock = clock
+        self._fresh = fresh
+        self._given = _states(position) if isinstance(position, list) else None
         self._begun = False
-        self._begin()
+        self._file = None  # type: File | None
+        self._broken = None  # type: dict[str, object] | None  # the state of a present file that the disk refuses
+        self._failed = ""  # why it does
+        self._empty = None  # type: File | None  # the present file, if nothing of it was read at the last look
+        self._looked_back = False  # if the past is empty, nothing was beside the log
+        self._foreign = (0, 0)  # the file that has the name, if another one follows it
+        self._judged = company.alone  # it is known whether the present file is a copy of one that another one reads
+        self._parked = False  # it is one
+        if company.alone:
+            self._try_to_begin()
 
-    def read(self, limit: int = 262144) -> "tuple[list[bytes], list[dict[str, object]] | None]":
-        """The next complete lines, and the position after them: first what is left of files rotated away."""
-        if self._begun:
-            self._notice_rotation()
-        else:
-            self._begin()
+    @property
+    def problem(self) -> str:
+        """Why the file cannot be read, as a sentence; empty if it can, and if there is none."""
+        return self._name.problem or self._failed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to follow, now and from before."""
+        return self._begun and not (self.problem or self.files() or self._broken or any(self._foreign))
+
+    def files(self) -> "list[File]":
+        """The files that are open, oldest first; one that is a copy of what another one reads does not count."""
+        present = [] if self._file is None or self._parked else [self._file]
+        return [old.file for old in self._past.files] + present
+
+    def read(self, limit: int = 262144) -> "tuple[bytes, list[dict[str, object]] | None]":
+        """The next whole lines, out of about `limit` bytes, and the position after them.
+
+        What is left of files that were rotated away comes first.
+        """
+        return self.take(limit), self.position()
+
+    def take(self, limit: int = 262144) -> bytes:
+        """The next whole lines."""
         self.more = False
-        lines = []  # type: list[bytes]
-        for file in self._files():
-            lines += self._take(file, limit)
-            if file.more:  # the rest of this one comes before anything of the next
-                self.more = True
-                return lines, self.position()
-        return lines + self._let_go(), self.position()
+        if not self._begun:
+            self._try_to_begin()
+        try:
+            if self._begun:
+                self._failed = ""
+                self._look()
+                return self._take(limit)
+        except OSError as problem:
+            self._failed = str(problem.strerror)
+        return b""
 
     def position(self) -> "list[dict[str, object]] | None":
         """Where reading stands, as JSON-able data; None while nothing was ever seen of the file."""
-        return [file.state() for file in self._files()] if self._begun else self._given
+        if not self._begun:
+            return self._given
+        states = self._past.states()
+        if self._file is not None:
+            states.append(dict(self._file.state(), copy=True) if self._parked else self._file.state())
+        return states if self._broken is None else [*states, self._broken]
 
     def close(self) -> None:
         """Let go of the files."""
-        for file in self._files():
-            file.close()
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+        self._past.close()
 
-    def _files(self) -> "list[File]":
-        return self._old + ([self._file] if self._file is not None else [])
+    # Where to begin.
 
-    def _begin(self) -> None:
-        """Find the place to start at; tried again as long as the file cannot be opened."""
-        self._file = self._open()
-        if self.problem:
-            return
-        self._begun = True
+    def begin(self, in_place: bool = False) -> None:
+        """Find the place to start at; tried again as long as the file cannot be opened. Raises OSError.
+
+        `in_place`: only if the file that has the name is the one in which reading stopped.
+        """
+        found = self._name.look()
+        self._file = None if found is None else self._name.open(found)
+        try:
+            known = self._continued()
+            if not self.problem and (known is not None or not in_place):
+                self._start(known)
+                self._look_back()
+                self._begun = self.changed = True
+        finally:
+            if not self._begun:
+                self.close()
+
+    def _try_to_begin(self) -> None:
+        try:
+            self.begin()
+            self._failed = ""
+        except OSError as problem:
+            self._failed = str(problem.strerror)
+
+    def awaits(self, file: File) -> bool:
+        """Whether this one has not begun yet and will go on in that file. Raises OSError."""
+        if self._begun:
+            return False
+        related = is_related(os.path.basename(file.path), os.path.basename(self.path))
+        likely = [
+            each for each in self._given or [] if related or int(str(each["offset"])) >= PRINT or file.is_same(each)
+        ]
+        return any(file.continues(state) for state in likely)
+
+    def _continued(self) -> "dict[str, object] | None":
+        """The state, of those that were given, of the present file; reading goes on from there."""
+        if self._file is not None:
+            for state in reversed(self._given or []):
+                if self._file.continues(state):
+                    return state
+        return None
+
+    def _start(self, known: "dict[str, object] | None") -> None:
+        file = self._file
+        if file is not None and (
+            self._company.holds(file.identity, self) or (known is None and self._company.is_awaited(file, self))
+        ):
+            self._leave_to_others(file)
+            known = None
         if self._given is not None:
-            self._resume(self._given)
-        elif self._file is not None:
+            self._looked_back = True
+            self._judged = self._judged or known is not None
+            self._parked = known is not None and bool(known.get("copy"))
+            self._past.recall(self._given, known, self._file, self._clock())
+        elif self._file is not None and not self._fresh:
             self._file.to_end()
+            self._judged = True
 
-    def _resume(self, states: "list[dict[str, object]]") -> None:
-        """Go on in the present file, or in what it was renamed to while nobody looked; a new one is read whole."""
-        known = False
-        for state in states:
-            if self._file is not None and self._file.continues(state):
-                known = True
-                continue
-            file = _find(_siblings(self.path), state)
-            if file is not None:
-                self._old.append(file)
-        if self._old and not known:
-            self._old += self._passed_by(self._old[-1])
+    # Which file it is.
 
-    def _take(self, file: File, limit: int) -> "list[bytes]":
-        file.more = False
-        try:
-            if file is self._file and file.was_rewritten():
-                return self._take_copy(file, limit)
-            lines = file.read(limit)
-        except OSError as problem:
-            self.problem = str(problem.strerror)
-            return []
-        if lines:
-            file.idle = 0
-        return lines
+    def adopt(self, file: File) -> bool:
+        """Go on in a file that another one has read so far, if it has this one's name now."""
+        if self._parked and self._file is not None and self._file.identity == file.identity:
+            self._file.close()
+        elif file.identity != self._foreign:
+            return False
+        self._turn_to(file)
+        self._judged = True
+        return True
 
-    def _take_copy(self, file: File, limit: int) -> "list[bytes]":
-        """The file was truncated. If it was copied before (logrotate's copytruncate), its rest is in the copy."""
-        copy = _find(_siblings(self.path), file.state())
-        file.restart()
-        if copy is None:
-            return file.read(limit)
-        self._old.append(copy)
-        file.more = True  # to be read after the copy
-        return []
-
-    def _let_go(self) -> "list[bytes]":
-        """Everything was read to its end: files to which nothing came for long enough are done with."""
-        lines = []  # type: list[bytes]
-        surplus = len(self._old) - MAX_OLD
-        for number, file in enumerate(list(self._old)):
-            file.idle += 1
-            if file.idle > PATIENCE or number < surplus:
-                lines += file.rest()
-                self._old.remove(file)
-                file.close()
-        return lines
-
-    def _notice_rotation(self) -> None:
-        """If the name stands for another file now, that one is next; the one before is read on for a while."""
-        try:
-            found = os.stat(self.path)
-        except FileNotFoundError:
-            self.problem = ""
+    def _look(self) -> None:
+        """See which file has the name; if it is another one, that is next, and the one before is read on a while."""
+        found = self._name.look()
+        if found is None:
+            if not self.problem:
+                self._foreign = (0, 0)
+                self._leave()
             return
-        except OSError as problem:
-            self.problem = str(problem.strerror)
-            return
-        self.problem = ""
         identity = (found.st_dev, found.st_ino)
-        before = self._file
-        if before is not None and before.identity == identity:
+        if self._file is not None and self._file.identity == identity:
             return
-        back = [file for file in self._old if file.identity == identity]
-        opened = back[0] if back else self._open()
-        if opened is None:
+        if self._company.holds(identity, self):
+            if identity != self._foreign:
+                self._leave()
+                self._foreign = identity
             return
-        self._file = opened
-        if back:
-            self._old.remove(opened)
-        if before is not None:
-            before.idle = 0
-            self._old.append(before)
-            self._old += self._passed_by(before)
+        back = self._past.take_back(identity)
+        file = back or self._name.open(found)
+        if file is not None:
+            self._leave()
+            self._turn_to(file)
+            self._judged = self._judged or back is not None
+            if back is None:
+                self._meet(file)
 
-    def _passed_by(self, before: File) -> "list[File]":
-        """Files that had the name after `before` and lost it again before anybody looked, oldest first."""
-        ages = {}
-        for path in _siblings(self.path):
-            age = _age(os.path.basename(path), os.path.basename(self.path))
-            if age is not None:
-                ages[path] = age
-        mine = [age for path, age in ages.items() if _identity(path) == before.identity]
-        if not mine:
-            return []
-        known = {file.identity for file in self._files()}
-        missed = sorted((age, path) for path, age in ages.items() if age > mine[0] and _identity(path) not in known)
-        return [file for file in (_opened(path) for _, path in missed) if file is not None]
+    def _meet(self, file: File) -> None:
+        """This file has the name now: it went away and came back, or it is new and will be read from its start."""
+        last, now = self._past.last, self._clock()
+        broken, self._broken = self._broken, None
+        if broken is None and self._company.is_awaited(file, self):
+            self._leave_to_others(file)
+            return
+        if broken is None and last is not None and last["offset"] and file.is_same(last):
+            again = file.continues(last)
+        else:
+            again = broken is not None and file.continues(broken)
+        self._judged = self._judged or again
+        if not again:
+            if broken is not None:
+                self._tell(self._past.find(broken, file, now))
+            self._past.catch_up(file, now, all_new=self._looked_back)
 
-    def _open(self) -> "File | None":
-        self.problem = ""
-        try:
-            return File(self.path)
-        except FileNotFoundError:
-            return None
-        except Unreadable as problem:
-            self.problem = str(problem)
-            return None
+    def _turn_to(self, file: File) -> None:
+        self._file = file
+        self._empty = None
+        self._foreign = (0, 0)
+        self._parked = False
+        self._judged = self._company.alone
+        self.changed = True
 
+    def _leave(self) -> None:
+        """The present file has lost its name."""
+        if self._file is None:
+            return
+        if self._parked:
+            self._file.close()
+        else:
+            self._past.files.append(Old(self._file, self._clock()))
+        self._file = None
+        self._parked = False
+        self.changed = True
 
-def _find(paths: "list[str]", state: "dict[str, object]") -> "File | None":
-    for path in paths:
-        file = _opened(path)
-        if file is None:
-            continue
-        try:
-            if file.continues(state):
-                return file
-        except OSError:
-            pass
+    def _leave_to_others(self, file: File) -> None:
+        self._foreign = file.identity
+        self._file = None
         file.close()
-    return None
 
+    # Reading on.
 
-def _opened(path: str) -> "File | None":
-    try:
-        return File(path)
-    except (OSError, Unreadable):
-        return None
+    def _take(self, limit: int) -> bytes:
+        blocks = []  # type: list[bytes]
+        for old in list(self._past.files):
+            if old.file.is_news():
+                blocks.append(self._read_old(old, limit))
+                limit -= len(blocks[-1])
+                self.more = self.more or limit <= 0
+                if self.more:  # the rest of this one comes before anything of the next
+                    return b"".join(blocks)
+        if self._file is not None and self._file.is_news(self._name.found) and self._is_ours(self._file):
+            blocks.append(self._read_present(self._file, limit))
+        if not self.more:
+            blocks.append(self._let_go())
+        return b"".join(blocks)
 
+    def _read(self, file: File, limit: int) -> bytes:
+        before = file.offset
+        block = file.read(limit)
+        self.changed = self.changed or file.offset != before
+        self.more = self.more or file.more
+        return block
 
-def _identity(path: str) -> "tuple[int, int] | None":
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _age(name: str, base: str) -> "int | None":
-    """How new a rotated file is by its name, log.2 < log.1 and log-20240101 < log-20240102; None for other names."""
-    digits = name[len(base) + 1 :].replace("-", "")
-    if not name.startswith((base + ".", base + "-")) or not digits.isdecimal():
-        return None
-    return int(digits) if len(digits) >= len("20240101") else -int(digits)
-
-
-def _siblings(path: str) -> "list[str]":
-    """The files beside `path`, where rotation may have put what it was, newest first."""
-    folder = os.path.dirname(os.path.realpath(path))
-    found = []
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    for name in names:
+    def _read_old(self, old: Old, limit: int) -> bytes:
         try:
-            each = os.stat(os.path.join(folder, name))
-        except OSError:  # a link to nowhere, or gone since
-            continue
-        if stat.S_ISREG(each.st_mode):
-            found.append((each.st_mtime, os.path.join(folder, name)))
-    return [each for _, each in sorted(found, reverse=True)[:MAX_SIBLINGS]]
+            block = self._read(old.file, limit)
+        except OSError as problem:
+            self._failed = str(problem.strerror)
+            old.file.more = True  # it is worth another try
+            return b""
+        if old.file.rewritten:
+            self._tell(TRUNCATED.format(old.file.offset, ""))
+            self._start_over(old.file)
+        if block:
+            old.quiet = self._clock()
+        if old.ended == old.file.more:
+            old.ended = not old.file.more
+            self.changed = True
+        return block
+
+    def _read_present(self, file: File, limit: int) -> bytes:
+        try:
+            block = self._read(file, limit)
+        except OSError as problem:
+            self._failed = str(problem.strerror)
+            self._broken = file.state()
+            self._file = None
+            self.changed = True
+            file.close()
+            return b""
+        if file.rewritten:  # if it was copied before (logrotate's copytruncate), its rest is in the copy
+            self._tell(self._past.find(file.state(), file, self._clock()))
+            self._past.catch_up(file, self._clock())
+            self._start_over(file)
+        return block
+
+    def _start_over(self, file: File) -> None:
+        """Read from the start again, at the next turn: what is to be read before that comes first."""
+        file.restart()
+        file.more = self.more = self.changed = True
+
+    def _is_ours(self, file: File) -> bool:
+        """Whether there is something in the present file that is for us to read, and now."""
+        if not self._judged or self._parked:
+            if not file.size():
+                return False
+            if self._company.is_copy(file, self):
+                file.to_end()
+                self._parked = self._judged = self.changed = True
+                return False
+            if self._parked and (file.offset < CHANCE or not file.stands()):
+                file.restart()
+            self._parked, self._judged, self.changed = False, True, True
+        if file is self._empty and self._past.catch_up(file, self._clock(), all_new=True):
+            self._tell(WINDOW)  # it was filled, copied and truncated since the last look
+            self._start_over(file)
+            return False
+        return True
+
+    def _let_go(self) -> bytes:
+        """Everything was read to its end: part with files to which nothing comes any more."""
+        last = self._past.last
+        left = self._past.let_go(self._clock())
+        self._look_back()
+        self.changed = self.changed or last is not self._past.last
+        return left
+
+    def _look_back(self) -> None:
+        """While there is nothing to know the present file by, what is beside it tells whether it was rotated."""
+        self._empty = self._file if self._file is not None and not self._file.offset else None
+        if not self._looked_back and (self._file is None or self._empty is not None):
+            self._past.look_back(self._file)
+            self._looked_back = True
+
+    def _tell(self, gap: str) -> None:
+        if gap:
+            self.gaps.append(gap)
+
+
+def _states(position: "list[object]") -> "list[dict[str, object]]":
+    """Those of the states that make sense: a damaged one must not stop anything."""
+    return [each for each in position if isinstance(each, dict) and _is_state(each)]
+
+
+def _is_state(each: "dict[str, object]") -> bool:
+    offset = each.get("offset")
+    return isinstance(offset, int) and offset >= 0 and isinstance(each.get("print"), str)

@@ -12,6 +12,7 @@ GREET_EVERY = 1.0  # seconds between two greetings of one server at first; doubl
 GREET_AT_MOST = 30.0
 UNANSWERED = 2  # beats without an answer after which a server is greeted anew
 FORGET_AFTER = 600.0  # seconds of silence after which a server known from beacons alone is forgotten
+FORMER = 3600.0  # seconds in which a server may still know no other key than the one this host had before
 MAX_SERVERS = 16  # a forger who has an agent file may send beacons: what they cost here is bounded
 
 
@@ -29,6 +30,8 @@ class Server:
         self.heard = 0.0  # when it was last heard
         self.greet_at = 0.0  # when the next HELLO is due; infinity while there is nothing to greet for
         self.hint = address  # where that HELLO goes
+        self.secret = b""  # the key of this host from which the session comes
+        self.greeted = 0  # HELLOs sent since the last answer
         self._nonce = b""
         self._patience = GREET_EVERY
 
@@ -37,10 +40,12 @@ class Server:
         self._nonce = b""
         self._patience = GREET_EVERY
         self.greet_at = 0.0
+        self.greeted = 0
 
     def nonce_for_greeting(self, now: float, fresh: bytes) -> bytes:
         """The nonce of a HELLO sent now. Repeats keep it, so that a late WELCOME still counts."""
         self._nonce = self._nonce or fresh
+        self.greeted += 1
         self.greet_at = now + self._patience
         self._patience = min(self._patience * 2, GREET_AT_MOST)
         return self._nonce
@@ -77,14 +82,24 @@ class Homing:
         self.servers = {}  # type: dict[str, Server]
         self.home = None  # type: Server | None
         self._name, self._serial, self._generation = name, serial, generation
-        self._secret = secret
-        self._hello_key = wire.Key(wire.hello_key(secret))
+        self._secrets = [(secret, wire.Key(wire.hello_key(secret)))]  # and the one before, for a while
+        self._former_until = 0.0
         self._about = about
         self._random = random
 
     def named(self, label: str, address: "tuple[str, int]") -> None:
         """A server that the admin named, which may never be heard by beacon."""
         self.servers[label] = Server(label, address, True)
+
+    def rekey(self, secret: bytes, now: float) -> None:
+        """Greet under another key from now on. Sessions go on; a server that does not answer is for FORMER seconds
+        greeted under the key before, too, by turns: it may know no other yet."""
+        self._secrets = [(secret, wire.Key(wire.hello_key(secret))), self._secrets[0]]
+        self._former_until = now + FORMER
+
+    def present(self, server: Server) -> bool:
+        """Whether the session with a server comes from the present key."""
+        return server.secret == self._secrets[0][0]
 
     def beacon(self, name: str, boot: str, address: "tuple[str, int]", door: int, now: float) -> None:
         """A beacon of our site: a hint where a server is. A new boot id means that it holds no session of ours."""
@@ -104,7 +119,7 @@ class Homing:
         self, greeting: wire.Greeting, datagram: bytes, address: "tuple[str, int]", now: float
     ) -> "tuple[Server, dict[str, object]] | None":
         """A WELCOME: the server and the message, if it answers a greeting of ours; None if not. Raises WireError."""
-        wire.authenticate(self._hello_key, datagram)
+        secret = self._authenticate(datagram)
         for server in self.servers.values():
             if server.expects(greeting.nonce):
                 break
@@ -116,9 +131,10 @@ class Homing:
             door = int(str(message.get("door", server.door)))
         except (KeyError, ValueError):
             raise wire.WireError("body") from None
-        to_server, to_agent = wire.session_keys(self._secret, greeting.nonce, nonce)
+        to_server, to_agent = wire.session_keys(secret, greeting.nonce, nonce)
         session = wire.Session(greeting.session, self._generation, wire.Key(to_server), wire.Key(to_agent))
         server.welcomed(session, address, now)
+        server.secret = secret
         server.name = str(message.get("server", server.name))
         server.boot = str(message.get("boot", server.boot))
         server.door = door
@@ -159,6 +175,11 @@ class Homing:
             server.unanswered += 1
         return beating
 
+    @property
+    def answers(self) -> bool:
+        """Whether there is a home server, and it has answered the last heartbeat."""
+        return self.home is not None and self.home.session is not None and not self.home.unanswered
+
     def _move(self) -> None:
         """Take another server that answers as home; stay, if there is none."""
         for server in self.servers.values():
@@ -187,9 +208,24 @@ class Homing:
                 if other is self.home:
                     self.home = server
 
+    def _authenticate(self, datagram: bytes) -> bytes:
+        """The key of this host under which a WELCOME is tagged. Raises WireError."""
+        for secret, hello_key in self._secrets[1:]:
+            try:
+                wire.authenticate(hello_key, datagram)
+            except wire.WireError:
+                continue
+            return secret
+        secret, hello_key = self._secrets[0]
+        wire.authenticate(hello_key, datagram)
+        return secret
+
     def _hello(self, server: Server, now: float) -> bytes:
+        if now >= self._former_until:
+            del self._secrets[1:]
+        _, hello_key = self._secrets[server.greeted % len(self._secrets)]
         nonce = server.nonce_for_greeting(now, self._random(16))
         about = wire.dump(self._about())
         return wire.seal_greeting(
-            self._hello_key, wire.Greeting(wire.HELLO, self._generation, 0, nonce, self._serial, self._name, about)
+            hello_key, wire.Greeting(wire.HELLO, self._generation, 0, nonce, self._serial, self._name, about)
         )

@@ -9,7 +9,24 @@ from collections import namedtuple
 from monitor436.agent import wire
 
 Packed = namedtuple("Packed", "pin beacon_key beacon_port port multicast token name key serial generation")
-Identity = namedtuple("Identity", "name key serial generation")
+
+
+class Identity(namedtuple("Identity", "name key serial generation beacon_key origin")):
+    """Who this host is. `beacon_key` is that of its site, if it is not the one in the agent file; `origin` tells which
+    key was packed in the agent file, if there was one: a host that was moved to another key goes on with that."""
+
+    __slots__ = ()
+
+    def __new__(
+        cls, name: str, key: bytes, serial: bytes, generation: int, beacon_key: bytes = b"", origin: str = ""
+    ) -> "Identity":
+        return super().__new__(cls, name, key, serial, generation, beacon_key, origin)
+
+    def proof(self) -> "dict[str, object]":
+        """What the TLS door has to be shown, as `door.exchange` takes it."""
+        return {
+            "name": self.name, "key": self.key.hex(), "serial": self.serial.hex(), "generation": self.generation
+        }  # fmt: skip
 
 
 class StateError(Exception):
@@ -87,7 +104,12 @@ class State:
         try:
             kept = json.loads(text.decode("utf-8"))
             return Identity(
-                kept["name"], bytes.fromhex(kept["key"]), bytes.fromhex(kept["serial"]), int(kept["generation"])
+                kept["name"],
+                bytes.fromhex(kept["key"]),
+                bytes.fromhex(kept["serial"]),
+                int(kept["generation"]),
+                bytes.fromhex(kept.get("beacon_key", "")),
+                str(kept.get("origin", "")),
             )
         except (KeyError, TypeError, ValueError):
             raise StateError("{} is damaged: remove it to join again".format(self.path("identity.json"))) from None
@@ -95,7 +117,7 @@ class State:
     def keep_identity(self, identity: Identity) -> None:
         """Keep what the join gave, before it is used. Raises OSError."""
         kept = identity._asdict()
-        kept.update(key=identity.key.hex(), serial=identity.serial.hex())
+        kept.update(key=identity.key.hex(), serial=identity.serial.hex(), beacon_key=identity.beacon_key.hex())
         self.write("identity.json", json.dumps(kept).encode())
 
 

@@ -1,6 +1,7 @@
 """The first start: find a server of the site, join over TLS, keep the identity it gives."""
 
 import json
+import os
 import select
 import socket
 import time
@@ -41,11 +42,13 @@ class Joining:
         self._hears = hears
         self._say = say
         self._key = wire.Key(packed.beacon_key)
+        self._ask = ""
         self.heard = {}  # type: dict[tuple[str, int], tuple[bytes, tuple[str, int]]]
 
     def run(self, state: State) -> Identity:
         """Join; returns when the identity is on disk."""
         wait = AGAIN
+        self._ask = _ask(state)
         while True:
             for address in self._doors():
                 identity = self._join(address)
@@ -81,7 +84,7 @@ class Joining:
                     return
 
     def _join(self, door: "tuple[str, int]") -> "Identity | None":
-        body = json.dumps({"name": self._name})
+        body = json.dumps({"name": self._name, "ask": self._ask})
         asked = {"host": door[0], "port": door[1], "pin": self._packed.pin, "token": self._packed.token}
         asking = Asking(dict(asked, method="POST", path="/join", body=body), time.monotonic())
         while True:
@@ -94,7 +97,11 @@ class Joining:
             if status == 200:
                 given = json.loads(text)
                 return Identity(
-                    self._name, bytes.fromhex(given["key"]), bytes.fromhex(given["serial"]), int(given["generation"])
+                    self._name,
+                    bytes.fromhex(given["key"]),
+                    bytes.fromhex(given["serial"]),
+                    int(given["generation"]),
+                    bytes.fromhex(given.get("beacon_key", "")),
                 )
         except (ValueError, KeyError, TypeError):
             text = "an answer that is not understood"
@@ -103,3 +110,12 @@ class Joining:
 
     def _tell(self, text: str) -> None:
         self._say(text)
+
+
+def _ask(state: State) -> str:
+    """What tells this machine from others until it has a key; kept, so that an approval is for it and no other."""
+    kept = state.read("ask")
+    if kept is None:
+        kept = os.urandom(16).hex().encode()
+        state.write("ask", kept)
+    return kept.decode("ascii", "replace")

@@ -24,16 +24,16 @@ class Keeper:
         """Whether something could not be written yet."""
         return bool(self._unwritten)
 
-    def emit(self, events: "list[dict[str, object]]", positions: "dict[str, object]") -> None:
-        """Events and log positions are durable when this returns, unless the disk refuses: then they wait."""
+    def emit(self, events: "list[dict[str, object]]", kept: "dict[str, object]") -> None:
+        """Events and what is kept with them are durable when this returns, unless the disk refuses: then they wait."""
         if self._unwritten:
-            self._keep(events, positions)
+            self._keep(events, kept)
             return
         try:
-            self._spool.append(events, positions)
+            self._spool.append(events, kept)
         except OSError as problem:
             self._say("the spool cannot be written: {}; trying again".format(problem.strerror))
-            self._keep(events, positions)
+            self._keep(events, kept)
 
     def write_again(self, now: float) -> None:
         """Write what waits, as far as the disk lets us."""
@@ -49,9 +49,16 @@ class Keeper:
             self._spool.lose(self._lost)
             self._lost = 0
 
-    def _keep(self, events: "list[dict[str, object]]", positions: "dict[str, object]") -> None:
+    def age(self, seconds: float) -> None:
+        """So much time has passed, while this agent ran: what is too old is done without."""
+        try:
+            self._spool.age(seconds)
+        except OSError as problem:  # it grows older next time
+            self._say("the spool cannot be written: {}".format(problem.strerror))
+
+    def _keep(self, events: "list[dict[str, object]]", kept: "dict[str, object]") -> None:
         if sum(len(kept) for kept, _ in self._unwritten) < UNWRITTEN:
-            self._unwritten.append((events, positions))
+            self._unwritten.append((events, kept))
         else:
             self._lost += len(events)
         self.due = min(self.due, time.monotonic() + RETRY)

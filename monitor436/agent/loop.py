@@ -8,18 +8,24 @@ from selectors import EVENT_READ, BaseSelector
 
 from monitor436 import __version__
 from monitor436.agent import event as stated
-from monitor436.agent import sockets, wire
-from monitor436.agent.checks import Checks
+from monitor436.agent import mounts, sockets, wire
+from monitor436.agent.beacons import Beacons
+from monitor436.agent.checks import Checks, Host
 from monitor436.agent.fetch import Fetch
 from monitor436.agent.homing import Homing, Server
 from monitor436.agent.identity import Identity, Packed, State
 from monitor436.agent.in_force import InForce
-from monitor436.agent.joining import read_beacon
+from monitor436.agent.inbox import Inbox
 from monitor436.agent.keeper import Keeper
 from monitor436.agent.limits import Limits
-from monitor436.agent.outbox import Outbox
+from monitor436.agent.machine import boot_id, uptime
+from monitor436.agent.notices import Notices
+from monitor436.agent.outbox import AHEAD, Outbox
+from monitor436.agent.rekeying import Rekeying
 from monitor436.agent.spool import Spool
+from monitor436.agent.statement import FOLDER
 
+AGE_EVERY = 3600.0  # seconds between looks at how old events in the spool are
 LOOK_EVERY = 60.0  # seconds between looks for new interfaces, and for names that did not resolve
 
 
@@ -37,22 +43,38 @@ class Agent:
         say: "Callable[[str], None]",
     ) -> None:
         self.homing = Homing(identity.name, identity.serial, identity.generation, identity.key, self._about, os.urandom)
-        self._beacon_key = wire.Key(packed.beacon_key)
+        self.beacons = Beacons([packed.beacon_key], self.homing, selector, self._count)
+        if identity.beacon_key:
+            self.beacons.accept(identity.beacon_key)
         self._selector = selector
         self._say = say
         self._boot = boot_id()
         self._spool = Spool(state.path("spool"), os.urandom(8).hex())
         self._keeper = Keeper(self._spool, say)
+        self._notices = Notices(mounts.kind)
+        self._inbox = Inbox(state.path(FOLDER), time.time, self._spool.kept, self._notices.tells)
         self._outbox = Outbox(self._spool)
         self._in_force = InForce(state, time.time)
         self._fetch = Fetch(identity, packed.pin, self._in_force, self._adopt, say)
-        self._checks = Checks(self._keeper.emit, limits.refusal, selector, self._spool.positions, time.time)
+        self._rekeying = Rekeying(identity, packed.pin, state, self.homing, self._moved, say)
+        host = Host(
+            limits.refusal,
+            limits.log_refusal,
+            time.time,
+            self._boot,
+            limits.user,
+            identity.name,
+            self._notices.tells,
+        )
+        self._checks = Checks(self._keeper.emit, host, selector, self._spool.kept, self._breathe)
         self._shipping_to = None  # type: Server | None
         self._beat_at = 0.0
         self._look_at = 0.0
+        self._age_at = time.monotonic() + AGE_EVERY
         self._named, self._port = servers, packed.port
         self._resolved = set()  # type: set[str]
         self._stopping = False
+        self._body, self._message = b"{}", {}  # type: bytes, dict[str, object]
         self.refused = {}  # type: dict[str, int]
         self._answers = {
             wire.BEATACK: self._beatack,
@@ -65,7 +87,7 @@ class Agent:
         """Run until `stop` was called. `hears` and `talks` are the sockets that `sockets` makes."""
         self._talks = talks
         self._hears, self._multicast = hears, multicast
-        self._selector.register(hears, EVENT_READ, self._hear_beacons)
+        self.beacons.listen(hears)
         self._selector.register(talks, EVENT_READ, self._hear_servers)
         self._begin(time.monotonic())
         while not self._stopping:
@@ -91,22 +113,45 @@ class Agent:
         """Do everything that is due; when the next thing is."""
         if now >= self._look_at:
             self._look_around(now)
+        if self._notices.came():
+            self._inbox.wake(now)
+            self._checks.wake(now)
+        if now >= self._beat_at or now >= self._outbox.due:
+            self.beacons.heed(now)
         if now >= self._beat_at:
             self._beat(now)
-        for hello, address in self.homing.greetings(now):
-            self._send(hello, address)
+        if now >= self.homing.greeting_due():
+            for hello, address in self.homing.greetings(now):
+                self._send(hello, address)
         if now >= self._keeper.due:
             self._keeper.write_again(now)
+        if now >= self._inbox.due and not self._keeper.waits:
+            self._take_from_inbox(now)
         if now >= self._fetch.due:
             self._fetch.turn(self.homing.home, now)
+        if now >= self._rekeying.due:
+            self._rekeying.turn(now)
         next_check = self._checks.run(now, logs=not (self._spool.full or self._keeper.waits))
         next_shipment = self._ship(now)
-        due = (self._beat_at, self.homing.greeting_due(), self._keeper.due, self._fetch.due, self._look_at)
-        return min(next_check, next_shipment, *due)
+        inbox_due = self._keeper.due if self._keeper.waits else self._inbox.due
+        next_asking = min(self._fetch.due, self._rekeying.due)
+        due = (self._beat_at, self.homing.greeting_due(), self._keeper.due, next_asking, self._look_at)
+        return min(next_check, next_shipment, inbox_due, *due)
+
+    def _take_from_inbox(self, now: float) -> None:
+        """What scripts have stated goes into the spool, each with its name, so that none goes twice."""
+        for name, event in self._inbox.take(now):
+            kept = dict(self._inbox.forget(), **{self._inbox.key(name): 1})
+            self._keeper.emit([event], kept)
+            if not self._keeper.waits:
+                self._inbox.done(name)
 
     def _look_around(self, now: float) -> None:
-        """What the network may have gained: interfaces to hear multicast on, addresses for servers named by hand."""
+        """What changes slowly: interfaces to hear multicast on, addresses of servers named by hand, the spool's age."""
         self._look_at = now + LOOK_EVERY
+        if now >= self._age_at:
+            self._age_at += AGE_EVERY
+            self._keeper.age(AGE_EVERY)
         if self._multicast:
             sockets.join_groups(self._hears, self._multicast)
         for server in self._named:
@@ -118,7 +163,7 @@ class Agent:
                     self._tell("{}: {}".format(server, problem))
 
     def _leave(self, now: float) -> None:
-        self._checks.close()
+        self._checks.close(now)
         self._keeper.emit([stated.event(stated.AGENT_STOPPED, "info", "agent stopped", time.time())], {})
         self._ship(now)
         for server in self.homing.servers.values():
@@ -127,20 +172,6 @@ class Agent:
         self._spool.close()
 
     # What arrives.
-
-    def hear_beacon(self, datagram: bytes, address: "tuple[str, int]", now: float) -> None:
-        """A beacon came: where a server of our site may be."""
-        try:
-            beacon = read_beacon(datagram, self._beacon_key)
-        except wire.WireError as refused:
-            self._count(refused)
-            return
-        name, boot = str(beacon.get("server", "")), str(beacon.get("boot", ""))
-        self.homing.beacon(name, boot, (address[0], int(str(beacon["port"]))), int(str(beacon["door"])), now)
-
-    def _hear_beacons(self, now: float) -> None:
-        for datagram, address in sockets.arrived(self._hears):
-            self.hear_beacon(datagram, address, now)
 
     def _hear_servers(self, now: float) -> None:
         for datagram, address in sockets.arrived(self._talks):
@@ -153,7 +184,10 @@ class Agent:
                 answer = self._answers.get(header[0])
                 if answer is None:
                     raise wire.WireError("type")
-                answer(server, wire.parse(body), now)
+                if body != self._body:  # most say what the one before said
+                    self._message = wire.parse(body)
+                    self._body = body
+                answer(server, self._message, now)
             except wire.WireError as refused:
                 self._count(refused)
 
@@ -164,28 +198,31 @@ class Agent:
         server, message = welcomed
         self._tell("greeted by {} at {}:{}".format(server.name, *server.address))
         self._beat_to(server)
+        self._rekeying.told(server, message, now)
         if server is self.homing.home:
             have = message.get("have")
             self._shipping_to = server
             self._outbox.restart(
-                {str(spool): int(n) for spool, n in have.items()} if isinstance(have, dict) else {}, now
+                {str(spool): int(n) for spool, n in have.items()} if isinstance(have, dict) else {}, now, server.name
             )
             self._fetch.want(str(message.get("plan", "")), now)
 
     def _beatack(self, server: Server, message: "dict[str, object]", now: float) -> None:
         server.unanswered = 0
+        self._rekeying.told(server, message, now)
         if server is self.homing.home:
             self._fetch.want(str(message.get("plan", "")), now)
 
     def _ack(self, server: Server, message: "dict[str, object]", now: float) -> None:
-        number = message.get("n")
-        if isinstance(number, int):
-            self._outbox.acknowledge(str(message.get("s")), number, now)
+        number, ahead = message.get("n"), message.get("w", AHEAD)
+        if isinstance(number, int) and isinstance(ahead, int):
+            self._outbox.acknowledge(str(message.get("s")), number, now, ahead)
 
     def _reset(self, server: Server, message: "dict[str, object]", now: float) -> None:
         self._send(server.session.seal(wire.RESETACK, b"{}"), server.address)  # type: ignore[union-attr]
         if server is self.homing.home:
-            self._fetch.want(str(message.get("plan", "")), now)
+            within = message.get("within")
+            self._fetch.want(str(message.get("plan", "")), now, within if isinstance(within, float) else 0.0)
 
     def _ping(self, server: Server, message: "dict[str, object]", now: float) -> None:
         self._send(server.session.seal(wire.PONG, b"{}"), server.address)  # type: ignore[union-attr]
@@ -200,11 +237,18 @@ class Agent:
     def _beat(self, now: float) -> None:
         for server in self.homing.beating(now):
             self._beat_to(server)
-        self._beat_at = max(self._beat_at + self._in_force.plan.beat, now + self._in_force.plan.beat / 2)
+        every = self._in_force.plan.beat
+        self._beat_at = max((now // every + 1) * every, now + every / 2)  # at such moments other things are due too
+
+    def _breathe(self) -> None:
+        """Work takes long: beat if it is time, so that nobody thinks we are gone."""
+        now = time.monotonic()
+        if now >= self._beat_at:
+            self._beat(now)
 
     def _beat_to(self, server: Server) -> None:
-        beat = {"up": uptime(), "fill": self._spool.size, "plan": self._in_force.digest}
-        self._send(server.session.seal(wire.BEAT, wire.dump(beat)), server.address)  # type: ignore[union-attr]
+        beat = b'{"up":%d,"fill":%d,"plan":"%s"}' % (uptime(), self._spool.size, self._in_force.digest.encode())
+        self._send(server.session.seal(wire.BEAT, beat), server.address)  # type: ignore[union-attr]
 
     def _ship(self, now: float) -> float:
         """Send the home server what it has not acknowledged; when that is to be looked at again."""
@@ -213,7 +257,7 @@ class Agent:
             return float("inf")
         if home is not self._shipping_to:
             self._shipping_to = home
-            self._outbox.restart({}, now)
+            self._outbox.restart({}, now, home.name)
         for body in self._outbox.send(now):
             self._send(home.session.seal(wire.EVENTS, body), home.address)
         return self._outbox.due
@@ -235,7 +279,15 @@ class Agent:
             self._tell(str(event["text"]))
         self._keeper.emit(events, {})
 
+    def _moved(self, identity: Identity, now: float) -> None:
+        """Another key of the site is on disk: use it from now on."""
+        self.homing.rekey(identity.key, now)
+        self.beacons.accept(identity.beacon_key)
+        self._fetch.identity = identity
+        self._tell("moved to another site key")
+
     def _follow(self, now: float) -> None:
+        self._notices.forget()
         self._followed = self._in_force.plan
         self._checks.adopt(self._followed, now)
 
@@ -244,17 +296,3 @@ class Agent:
 
     def _tell(self, text: str) -> None:
         self._say(text)
-
-
-def boot_id() -> str:
-    """What changes with each boot of the machine; empty where the kernel does not tell."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def uptime() -> int:
-    """Seconds since the machine booted, time asleep included."""
-    return int(time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", 7)))

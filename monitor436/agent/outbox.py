@@ -8,6 +8,7 @@ from monitor436.agent import wire
 from monitor436.agent.spool import Spool
 
 AHEAD = 32  # datagrams on their way at once: 38 KB, less than any receive buffer
+FIRST = 2  # until the server says how many it can take: after an outage a thousand hosts come at once
 RECORDS = 64  # events in one datagram at most
 ROOM = wire.MAX_BODY - 96  # bytes for events in a body; the rest names spool and numbers
 RESEND_FIRST = 0.25  # seconds without progress before everything on its way is sent again; doubled each time
@@ -35,10 +36,11 @@ class Parcel:
         self.last = last
         self.room -= len(text) + 1
 
-    def body(self, acknowledged: int) -> bytes:
-        """EVENTS: spool, first number, the number up to which some server has acknowledged, the events."""
-        return b'{"s":"%s","n":%d,"a":%d,"e":[%s]}' % (
-            self.spool.encode(), self.first, acknowledged, b",".join(self.events)
+    def body(self, acknowledged: int, again: int) -> bytes:
+        """EVENTS: spool, first number, the events; up to which number some server has acknowledged, and up to which
+        they may have gone to another server."""
+        return b'{"s":"%s","n":%d,"a":%d,"r":%d,"e":[%s]}' % (
+            self.spool.encode(), self.first, acknowledged, again, b",".join(self.events)
         )  # fmt: skip
 
 
@@ -52,6 +54,10 @@ class Outbox:
         self._resend_at = float("inf")
         self._patience = RESEND_FIRST
         self._repeated = 0.0  # when everything was last sent again
+        self._ahead = FIRST
+        self._server = ""  # to whom all this goes
+        self._sent = 0  # up to which number of the present spool it was sent some
+        self._elsewhere = 0  # and others before it
 
     @property
     def due(self) -> float:
@@ -64,15 +70,23 @@ class Outbox:
             self._go_back(now)
             self._patience = min(self._patience * 2, RESEND_AT_MOST)
         self._fill()
-        end = self._end()
-        bodies = [parcel.body(self._spool.acknowledged(parcel.spool)) for parcel in self._parcels[self._fresh : end]]
+        end = min(self._end(), max(self._fresh, self._ahead))
+        bodies = []
+        for parcel in self._parcels[self._fresh : end]:
+            bodies.append(parcel.body(self._spool.acknowledged(parcel.spool), self._again(parcel)))
+            if parcel.spool == self._spool.id:
+                self._sent = max(self._sent, parcel.last)
         self._fresh = end
         if bodies:
             self._resend_at = now + self._patience
         return bodies
 
-    def acknowledge(self, spool: str, number: int, now: float) -> None:
-        """The server has `spool` durably up to `number`. Saying so again means that something after it was lost."""
+    def acknowledge(self, spool: str, number: int, now: float, ahead: int = AHEAD) -> None:
+        """The server has `spool` durably up to `number`, and takes `ahead` datagrams at once.
+
+        Saying so again means that something after it was lost.
+        """
+        self._ahead = min(max(1, ahead), AHEAD)
         done = 0
         while done < len(self._parcels) and self._parcels[done].spool == spool and self._parcels[done].last <= number:
             done += 1
@@ -85,12 +99,19 @@ class Outbox:
         elif self._asks_again(spool, number):
             self._resend_at = min(self._resend_at, max(now, self._repeated + RESEND_AT_LEAST))
 
-    def restart(self, have: "dict[str, int]", now: float) -> None:
+    def restart(self, have: "dict[str, int]", now: float, server: str = "") -> None:
         """A new session with the home server, which has these numbers durably: start over from there."""
+        if server != self._server:
+            self._elsewhere, self._sent, self._server = max(self._elsewhere, self._sent), 0, server
         for spool, number in have.items():
             self.acknowledge(spool, number, now)
         self._go_back(now)
         self._patience = RESEND_FIRST
+        self._ahead = FIRST
+
+    def _again(self, parcel: Parcel) -> int:
+        """Up to which number other servers may have got events of its spool; what an earlier run sent is not known."""
+        return self._elsewhere if parcel.spool == self._spool.id else parcel.last
 
     def _end(self) -> int:
         """The window ends where another spool begins: a server that lacks some of the first takes none of the next."""
@@ -109,7 +130,7 @@ class Outbox:
         self._resend_at = now
 
     def _fill(self) -> None:
-        while len(self._parcels) < AHEAD:
+        while len(self._parcels) < self._ahead:
             events = self._spool.take(RECORDS)
             if not events:
                 return

@@ -1,15 +1,13 @@
-"""What the agent reads off its host without a process. To add one: a function here, and its name in READINGS."""
+"""What the agent reads off its host without a program. To add one: a function here, and its name in READINGS."""
 
 import os
 import time
+from collections import namedtuple
 
-AWAY = (
-    "nfs nfs4 cifs smb3 smbfs ncpfs afs coda ceph lustre gfs2 ocfs2 glusterfs 9p autofs davfs beegfs orangefs".split()
-)
-
-
-class ReadingError(Exception):
-    """A reading that cannot be had on this host; the text says why."""
+from monitor436.agent import counters
+from monitor436.agent.mounts import local
+from monitor436.agent.processes import HIDDEN, hides, running
+from monitor436.agent.procfs import ReadingError, text
 
 
 def load1(of: str, root: str) -> float:
@@ -28,15 +26,30 @@ def load15(of: str, root: str) -> float:
 
 
 def memory_available_percent(of: str, root: str) -> float:
-    """How much of the memory programs could still get, by the kernel's own estimate (MemAvailable in /proc/meminfo)."""
-    sizes = {}
-    for line in _text(root, "proc/meminfo").splitlines():
-        name, _, rest = line.partition(":")
-        sizes[name] = rest.split()[:1]
-    try:
-        return 100.0 * float(sizes["MemAvailable"][0]) / float(sizes["MemTotal"][0])
-    except (KeyError, IndexError, ValueError, ZeroDivisionError):
-        raise ReadingError("/proc/meminfo does not tell MemAvailable and MemTotal") from None
+    """How much of the memory programs could still get, by the kernel's own estimate."""
+    available, total = _sizes(root, "MemAvailable", "MemTotal")
+    if not total:
+        raise ReadingError("/proc/meminfo does not tell MemTotal")
+    return 100.0 * available / total
+
+
+def swap_used_percent(of: str, root: str) -> float:
+    """How much of the swap space is used; 0 where there is none."""
+    free, total = _sizes(root, "SwapFree", "SwapTotal")
+    return 100.0 * (total - free) / total if total else 0.0
+
+
+def processes(of: str, root: str) -> float:
+    """How many processes there are."""
+    found = running(root)
+    if hides(root):
+        raise ReadingError(HIDDEN)
+    return float(len(found))
+
+
+def uptime_seconds(of: str, root: str) -> float:
+    """Seconds since the machine booted, time asleep included."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", 7))
 
 
 def filesystem_used_percent(of: str, root: str) -> float:
@@ -46,15 +59,26 @@ def filesystem_used_percent(of: str, root: str) -> float:
     return 100.0 * used / max(1, used + found.f_bavail)
 
 
+def filesystem_available_bytes(of: str, root: str) -> float:
+    """What ordinary users can still write to a file system."""
+    found = _statvfs(of, root)
+    return float(found.f_bavail) * found.f_frsize
+
+
 def filesystem_inodes_used_percent(of: str, root: str) -> float:
     """How many of a file system's inodes are in use; 0 for one that has no fixed number of them."""
     found = _statvfs(of, root)
     return 100.0 * (found.f_files - found.f_ffree) / found.f_files if found.f_files else 0.0
 
 
-def uptime_seconds(of: str, root: str) -> float:
-    """Seconds since the machine booted, time asleep included."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", 7))
+def file_age_seconds(of: str, root: str) -> float:
+    """How long ago a file was written to, by the wall clock; 0 for one that says it was in the future."""
+    return max(0.0, time.time() - _stat(of, root).st_mtime)
+
+
+def file_size_bytes(of: str, root: str) -> float:
+    """How long a file is."""
+    return float(_stat(of, root).st_size)
 
 
 def _load(place: int) -> float:
@@ -64,48 +88,63 @@ def _load(place: int) -> float:
         raise ReadingError("the load average cannot be had") from None
 
 
-def _text(root: str, path: str) -> str:
+def _sizes(root: str, *names: str) -> "list[float]":
+    """Lines of /proc/meminfo, in KiB."""
+    sizes = {}
+    for line in text(root, "proc/meminfo").splitlines():
+        name, _, rest = line.partition(":")
+        sizes[name] = rest.split()[:1]
     try:
-        with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError as problem:
-        raise ReadingError("/{}: {}".format(path, problem.strerror)) from None
+        return [float(sizes[name][0]) for name in names]
+    except (KeyError, IndexError, ValueError):
+        raise ReadingError("/proc/meminfo does not tell {}".format(" and ".join(names))) from None
 
 
 def _statvfs(of: str, root: str) -> os.statvfs_result:
-    kind = _kind(of, root)
-    if kind in AWAY or kind.startswith("fuse."):
-        raise ReadingError("{} is on {}, where asking may hang the agent: use a command such as df".format(of, kind))
     try:
-        return os.statvfs(of)
+        return os.statvfs(local(of, root))
     except OSError as problem:
         raise ReadingError("{}: {}".format(of, problem.strerror)) from None
 
 
-def _kind(path: str, root: str) -> str:
-    """The type of the file system that `path` is on, found without touching it; empty where it is not known."""
-    kind, longest = "", -1
+def _stat(of: str, root: str) -> os.stat_result:
     try:
-        mounts = _text(root, "proc/self/mounts")
-    except ReadingError:
-        return ""
-    for line in mounts.splitlines():
-        words = line.split()
-        if len(words) < 3:
-            continue
-        at = words[1].replace("\\040", " ").rstrip("/")
-        if (path + "/").startswith(at + "/") and len(at) >= longest:  # of two on one place, the later one is on top
-            kind, longest = words[2], len(at)
-    return kind
+        return os.stat(local(of, root))
+    except OSError as problem:
+        raise ReadingError("{}: {}".format(of, problem.strerror)) from None
+
+
+class Reading(namedtuple("Reading", "take of rate")):
+    """One thing that can be read.
+
+    `take(of, root)` gives a float, or raises ReadingError; `of` says what it is about: "", "path", "device" or
+    "interface". With a `rate`, what is taken is a running total, and `rate(before, after, seconds)` makes the value
+    of two of them: a float, or None where they say nothing.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, take: object, of: str, rate: object = None) -> "Reading":
+        """Most have no rate."""
+        return super().__new__(cls, take, of, rate)
 
 
 READINGS = {
-    "load1": load1,
-    "load5": load5,
-    "load15": load15,
-    "memory_available_percent": memory_available_percent,
-    "filesystem_used_percent": filesystem_used_percent,
-    "filesystem_inodes_used_percent": filesystem_inodes_used_percent,
-    "uptime_seconds": uptime_seconds,
-}  # each called with (of, root): what it is about, and where / is (another folder in tests)
-NEEDS_OF = frozenset({"filesystem_used_percent", "filesystem_inodes_used_percent"})
+    "load1": Reading(load1, ""),
+    "load5": Reading(load5, ""),
+    "load15": Reading(load15, ""),
+    "cpu_percent": Reading(counters.cpu_times, "", counters.busy_percent),
+    "memory_available_percent": Reading(memory_available_percent, ""),
+    "swap_used_percent": Reading(swap_used_percent, ""),
+    "processes": Reading(processes, ""),
+    "uptime_seconds": Reading(uptime_seconds, ""),
+    "filesystem_used_percent": Reading(filesystem_used_percent, "path"),
+    "filesystem_available_bytes": Reading(filesystem_available_bytes, "path"),
+    "filesystem_inodes_used_percent": Reading(filesystem_inodes_used_percent, "path"),
+    "file_age_seconds": Reading(file_age_seconds, "path"),
+    "file_size_bytes": Reading(file_size_bytes, "path"),
+    "disk_read_bytes_per_second": Reading(counters.disk_read, "device", counters.per_second),
+    "disk_written_bytes_per_second": Reading(counters.disk_written, "device", counters.per_second),
+    "network_received_bytes_per_second": Reading(counters.network_received, "interface", counters.per_second),
+    "network_sent_bytes_per_second": Reading(counters.network_sent, "interface", counters.per_second),
+}

@@ -176,3 +176,25 @@ def one_of(what: str, choices: "list[str]") -> "Callable[[object], str]":
         return value
 
     return read_choice
+
+
+def whole(least: int, most: int) -> "Callable[[object], int]":
+    """A reader of whole numbers."""
+
+    def read_whole(value: object) -> int:
+        number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 20 else value
+        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+            raise wrong("expected a whole number, {} to {}, got {}".format(least, most, shown(value)))
+        return number
+
+    return read_whole
+
+
+def flag(value: object) -> bool:
+    """A reader of yes and no."""
+    said = (
+        value if isinstance(value, bool) else {"yes": True, "true": True, "no": False, "false": False}.get(str(value))
+    )
+    if said is None:
+        raise wrong("expected yes or no, got {}".format(shown(value)))
+    return said

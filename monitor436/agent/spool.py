@@ -1,31 +1,33 @@
-"""Events on this host's disk until a server has them, with the log positions they came from in the same record.
+"""Events on this host's disk until a server has them, with what they came from in the same record.
 
-One line of JSON is one record: {"n": number of its first event, "e": [events], "p": {log path: position}}. A record is
-whole or absent, so an event and the position behind it can never part. A segment file holds the records of one spool
-id; its first line is {"spool": id, "p": every position so far}. A torn last line was never acknowledged to anybody.
+So an event and the position behind it can never part. The spool is a folder of segments, see `segment`; one holds the
+records of one spool id. When there is no more room, what is least important goes first, see `shedding`.
 """
 
 import json
 import os
 
-from monitor436.agent import event as stated
 from monitor436.agent import wire
+from monitor436.agent.segment import (
+    CLOCK,
+    NOTHING,
+    Reader,
+    Segment,
+    dumped,
+    header,
+    numbered,
+    record,
+    sync_folder,
+    write_all,
+)
+from monitor436.agent.shedding import lost_event, shed
 
-LIMIT = (
-    16 * 1024 * 1024
-)  # bytes of unacknowledged records after which logs are not read on and new events are counted as lost
+LIMIT = 16 * 1024 * 1024  # bytes of records that are not acknowledged
+LOGS_WAIT = 0.75  # of LIMIT: from there on logs are not read, they are the better buffer
+ROOM = 0.9  # of LIMIT: down to there it is made smaller when it is reached
 SEGMENT = 1024 * 1024  # bytes after which a new segment is begun, so that acknowledged ones can go
-MAX_RECORD = 1024  # bytes of one event as JSON: it must fit a datagram with its envelope
-
-
-class Segment:
-    """One file of the spool: the events `first`…`last` of one spool id."""
-
-    def __init__(self, path: str, spool: str, size: int = 0, last: int = 0) -> None:
-        self.path = path
-        self.spool = spool
-        self.size = size
-        self.last = last  # the number of its last event; of the last event before it, while it holds none
+DAY = 86400.0  # seconds of the spool's clock after which a new segment is begun too, so that events have an age
+MAX_AGE = 7 * DAY  # from which on nobody wants an event any more
 
 
 class Spool:
@@ -37,7 +39,7 @@ class Spool:
 
     def __init__(self, folder: str, new_id: str, limit: int = LIMIT) -> None:
         self.id = new_id
-        self.positions = {}  # type: dict[str, object]
+        self.kept = {}  # type: dict[str, object]
         self._folder = folder
         self._limit = limit
         self._segments = []  # type: list[Segment]
@@ -45,12 +47,17 @@ class Spool:
         self._lost = 0  # events refused since the last one that was kept
         self._last = 0
         self._file = -1
+        self._clock = 0.0
         os.makedirs(folder, mode=0o700, exist_ok=True)
         for name in sorted(os.listdir(folder)):
             if name.endswith(".jsonl"):
                 self._recover(os.path.join(folder, name))
+            elif name.endswith(".new"):  # a crash while it was written
+                os.unlink(os.path.join(folder, name))
+        self._clock = float(str(self.kept.get(CLOCK, 0.0)))
         self._begin_segment()
-        self._reader = _Reader(self._segments[0])
+        self._reader = Reader(self._segments[0])
+        self._end = None  # type: tuple[Reader, Segment, int] | None  # where there was nothing more to take
         self._sweep()
 
     @property
@@ -61,7 +68,7 @@ class Spool:
     @property
     def full(self) -> bool:
         """Whether logs should wait where they are: the log is the better buffer."""
-        return self.size >= self._limit
+        return self.size >= self._limit * LOGS_WAIT
 
     def live(self) -> "list[str]":
         """The ids of which something is unacknowledged, the present one always, at most MAX_LIVE, oldest first."""
@@ -75,16 +82,23 @@ class Spool:
         """Up to which number a server has said that it has `spool` durably."""
         return self._acknowledged.get(spool, 0)
 
-    def append(self, events: "list[dict[str, object]]", positions: "dict[str, object]") -> None:
-        """Make events and positions durable, as one record. While the spool is full, events are counted as lost."""
-        if self.size >= self._limit and events:
-            self._lost += len(events)
-            events = []
-            if not positions:
-                return
-        elif self._lost and events:
-            events = [_lost_event(self._lost, events[0])] + events
-        self._write(events, positions)
+    def append(self, events: "list[dict[str, object]]", kept: "dict[str, object]") -> None:
+        """Make events and what is kept durable, as one record. A full spool makes room with what matters least."""
+        if self._lost and events:
+            events = [lost_event(self._lost, self._lost, float(str(events[0]["at"]))), *events]
+        if events and self.size >= self._limit:
+            self._make_room()
+        self._write(events, kept)
+
+    def age(self, seconds: float) -> None:
+        """So much time has passed, while this agent ran: what is too old goes. Raises OSError."""
+        self._clock = round(self._clock + seconds, 1)
+        self._write([], {CLOCK: self._clock})
+        for segment in self._segments[:-1]:
+            if self._clock - segment.written > MAX_AGE and segment.least < NOTHING:
+                shed(segment, NOTHING, self.acknowledged(segment.spool))
+        if self._clock - self._segments[-1].begun >= DAY and self._segments[-1].last > self.acknowledged(self.id):
+            self._begin_segment()
 
     def lose(self, count: int) -> None:
         """`count` events could not be kept: the next one that is kept says so."""
@@ -93,19 +107,23 @@ class Spool:
     def take(self, most: int) -> "list[tuple[str, int, int, bytes]]":
         """The next events not taken yet, at most about `most`: (spool, first number it covers, its number, JSON)."""
         taken = []  # type: list[tuple[str, int, int, bytes]]
+        end = self._reader, self._segments[-1], self._segments[-1].size
+        if self._end == end:  # the agent asks at each turn: that must cost nothing
+            return taken
         while len(taken) < most:
-            record = self._reader.next()
-            if record is None:
+            found = self._reader.next()
+            if found is None:
                 at = self._segments.index(self._reader.segment)
                 if at + 1 == len(self._segments):
+                    self._end = self._reader, *end[1:]
                     break
                 self._reader.close()
-                self._reader = _Reader(self._segments[at + 1])
+                self._reader = Reader(self._segments[at + 1])
                 continue
             spool = self._reader.segment.spool
-            for first, last, text in _numbered(record):
+            for first, last, event in numbered(found):
                 if last > self.acknowledged(spool):
-                    taken.append((spool, first, last, text))
+                    taken.append((spool, first, last, dumped(event)))
         return taken
 
     def acknowledge(self, spool: str, number: int) -> None:
@@ -120,34 +138,33 @@ class Spool:
         self._reader.close()
         os.close(self._file)
 
-    def _write(self, events: "list[dict[str, object]]", positions: "dict[str, object]") -> None:
+    def _write(self, events: "list[dict[str, object]]", kept: "dict[str, object]") -> None:
         if self._segments[-1].size >= SEGMENT:
             self._begin_segment()
         segment = self._segments[-1]
         lost = self._lost if events else 0
-        encoded = b",".join(encode(each) for each in events)
-        line = b'{"n":%d,"e":[%s],"p":%s}\n' % (self._last + 1, encoded, _json(positions))
+        line = record(self._last + 1, events, kept)
         try:
-            _write_all(self._file, line)
+            write_all(self._file, line)
             os.fsync(self._file)
         except OSError:
             os.ftruncate(self._file, segment.size)  # half a record must not stand before the next one
             raise
         segment.size += len(line)
         self._last += len(events) + lost
-        segment.last = self._last
+        segment.holds(events, self._last, self._clock)
         self._lost -= lost
-        self.positions.update(positions)
+        self._remember(kept)
 
     def _begin_segment(self) -> None:
         order = int(os.path.basename(self._segments[-1].path).split("-")[0]) + 1 if self._segments else 1
         path = os.path.join(self._folder, "{:08d}-{}.jsonl".format(order, self.id))
-        header = b'{"spool":%s,"p":%s}\n' % (_json(self.id), _json(self.positions))
+        first = header(self.id, self.kept)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(file, header)
+            write_all(file, first)
             os.fsync(file)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError:
             os.close(file)
             os.unlink(path)
@@ -155,27 +172,42 @@ class Spool:
         if self._file >= 0:
             os.close(self._file)
         self._file = file
-        self._segments.append(Segment(path, self.id, len(header), self._last))
+        self._segments.append(Segment(path, self.id, len(first), self._last, self._clock))
 
     def _recover(self, path: str) -> None:
-        """Read a segment that an earlier run left: its positions, and where its numbers end."""
-        reader = _Reader(Segment(path, ""))
-        header = reader.header
-        if header is None:
+        """Read a segment that an earlier run left: its kept, and where its numbers end."""
+        reader = Reader(Segment(path, ""))
+        first = reader.header
+        if first is None:
             os.unlink(path)  # a crash while it was begun: the ones before it are still there
             return
         segment = reader.segment
-        self.positions.update(header.get("p", {}))  # type: ignore[call-overload]
-        while True:
-            record = reader.next()
-            if record is None:
-                break
-            self.positions.update(record["p"])  # type: ignore[call-overload]
-            for _, last, _ in _numbered(record):
-                segment.last = last
+        self.kept = dict(first.get("p", {}))  # type: ignore[call-overload]  # everything, as of then
+        for each in reader.rest():
+            self._remember(each["p"])  # type: ignore[arg-type]
+            for _, last, event in numbered(each):
+                segment.holds([event], last, float(str(self.kept.get(CLOCK, 0.0))))
         segment.size = os.path.getsize(path)
         reader.close()
         self._segments.append(segment)
+
+    def _make_room(self) -> None:
+        """Do without what matters least, oldest first, until there is room again."""
+        if self._segments[-1].size > len(header(self.id, self.kept)):
+            self._begin_segment()
+        for worst in range(NOTHING):
+            for segment in self._segments[:-1]:
+                if self.size < self._limit * ROOM:
+                    return
+                if segment.least <= worst:
+                    shed(segment, worst, self.acknowledged(segment.spool))
+
+    def _remember(self, kept: "dict[str, object]") -> None:
+        for key, value in kept.items():
+            if value is None:
+                self.kept.pop(key, None)
+            else:
+                self.kept[key] = value
 
     def _sweep(self) -> None:
         """Remove the segments of which everything is acknowledged; the one being written stays."""
@@ -188,7 +220,7 @@ class Spool:
             os.unlink(segment.path)
         if self._reader.segment in done:
             self._reader.close()
-            self._reader = _Reader(self._segments[0])
+            self._reader = Reader(self._segments[0])
         kept = {segment.spool for segment in self._segments}
         self._acknowledged = {spool: last for spool, last in self._acknowledged.items() if spool in kept}
 
@@ -196,83 +228,8 @@ class Spool:
         """What was acknowledged, for the next run: only a hint, a server that has more refuses what comes twice."""
         path = os.path.join(self._folder, "acknowledged")
         with open(path + ".new", "wb") as file:
-            file.write(_json(self._acknowledged))
+            file.write(dumped(self._acknowledged))
         os.replace(path + ".new", path)
-
-
-class _Reader:
-    """Reads the records of one segment, in order, as far as they are whole."""
-
-    def __init__(self, segment: Segment) -> None:
-        self.segment = segment
-        self._file = open(segment.path, "rb")
-        self.header = self.next()
-        if self.header is not None:
-            segment.spool = str(self.header.get("spool", segment.spool))
-
-    def next(self) -> "dict[str, object] | None":
-        """The next record; None at the end, also before a line that is torn."""
-        start = self._file.tell()
-        line = self._file.readline()
-        try:
-            record = json.loads(line.decode("utf-8")) if line.endswith(b"\n") else None
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            self._file.seek(start)
-            return None
-        return record
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def encode(event: "dict[str, object]") -> bytes:
-    """An event as JSON of at most MAX_RECORD bytes: text that escapes make longer is cut again, then fields go."""
-    raw = _json(event)
-    room = stated.MAX_TEXT
-    while len(raw) > MAX_RECORD and room > 16:
-        room //= 2
-        event = dict(event, text=stated.cut(str(event["text"]), room))
-        raw = _json(event)
-    if len(raw) > MAX_RECORD:
-        raw = _json({key: value for key, value in event.items() if key not in ("fields", "tags")})
-    return raw
-
-
-def _lost_event(count: int, before: "dict[str, object]") -> "dict[str, object]":
-    text = "{} events were lost: the spool was full".format(count)
-    lost = stated.event(stated.LOST, "critical", text, float(str(before["at"])), fields={"count": count})
-    lost["lost"] = count  # how many numbers before its own this event stands for
-    return lost
-
-
-def _numbered(record: "dict[str, object]") -> "list[tuple[int, int, bytes]]":
-    """(first number covered, number, JSON) of each event of a record."""
-    number = int(str(record["n"]))
-    numbered = []
-    for event in record["e"]:  # type: ignore[attr-defined]
-        last = number + int(event.get("lost", 0))
-        numbered.append((number, last, _json(event)))
-        number = last + 1
-    return numbered
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-
-
-def _write_all(file: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(file, data) :]
-
-
-def _sync_folder(folder: str) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _read_hint(path: str) -> "dict[str, int]":

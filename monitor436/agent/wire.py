@@ -55,6 +55,8 @@ NAMES = {
 }
 
 HOST_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
+_decode = json.JSONDecoder().decode
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # json.dumps makes one for each call
 _GREETING = struct.Struct("!16s8sB")
 
 Greeting = namedtuple("Greeting", "kind generation session nonce serial name body")
@@ -196,7 +198,7 @@ def parse(body: bytes) -> "dict[str, object]":
     if body.count(b"{") + body.count(b"[") > MAX_BRACKETS:
         raise WireError("body")
     try:
-        parsed = json.loads(body.decode("utf-8"))
+        parsed = _decode(body.decode("utf-8"))
     except ValueError:
         raise WireError("body") from None
     if not isinstance(parsed, dict):
@@ -206,7 +208,7 @@ def parse(body: bytes) -> "dict[str, object]":
 
 def dump(message: "dict[str, object]") -> bytes:
     """A message as JSON, as short as it gets, UTF-8."""
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    return _encode(message).encode("utf-8")
 
 
 class Session:

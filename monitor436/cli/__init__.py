@@ -8,8 +8,10 @@ from monitor436 import __version__
 
 COMMANDS = {
     "agent": "Pack the agent into one file.",
+    "beat": "Send heartbeats, and nothing else.",
     "config": "Check settings and plans.",
     "demo": "Show the whole system at work on this machine.",
+    "host": "Approve or forget a host.",
     "hosts": "List the hosts this server knows.",
     "init": "Write a new folder with settings and plans.",
     "run": "Run the server in the foreground.",

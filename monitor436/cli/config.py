@@ -7,6 +7,7 @@ import sys
 import click
 import msgspec
 
+from monitor436.agent.wire import HOST_NAME
 from monitor436.binder import bind
 from monitor436.model.planbook import Planbook
 from monitor436.model.settings import Settings
@@ -38,6 +39,25 @@ def check(path: str, as_json: bool) -> None:
         for problem in problems:
             click.echo(str(problem), err=True)
     sys.exit(REFUSED if problems else 0)
+
+
+@config.command()
+@click.argument("host")
+@click.option("-c", "--config", "path", default="etc/monitor436.yaml", show_default=True, help="The settings file.")
+def plan(path: str, host: str) -> None:
+    """Print the plan of a host as the server serves it: canonical JSON.
+
+    \b
+    monitor436 config plan web1 | ssh web1 /usr/local/sbin/agent436.pyz check -
+    """
+    if not HOST_NAME.match(host):
+        raise click.UsageError(f"not a host's name: {host!r} (a-z, 0-9, dot, dash, underscore; at most 63)")
+    book, problems = survey(path)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems or book is None:
+        sys.exit(REFUSED)
+    click.echo(book.plan(host))
 
 
 def survey(path: str) -> tuple[Planbook | None, list[Problem]]:

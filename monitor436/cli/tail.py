@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 from msgspec import MsgspecError
 
+from monitor436.agent.event import METRIC
 from monitor436.cli.lines import RANKS, plain, say, shown
 from monitor436.cli.settings_option import settings_option
-from monitor436.model.event import Event, read_line
+from monitor436.model.event import KINDS, Event, read_line
 from monitor436.model.settings import Settings
 
 POLL = 0.2  # seconds between looks at the file
@@ -26,10 +27,25 @@ POLL = 0.2  # seconds between looks at the file
 @click.option(
     "--host", "hosts", multiple=True, metavar="PATTERN", help='Only of these hosts, such as "web*"; may be repeated.'
 )
+@click.option("--check", "checks", multiple=True, metavar="PATTERN", help="Only of these checks; may be repeated.")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(sorted(KINDS)), metavar="KIND", help="Only these kinds."
+)
+@click.option("--tag", "tags", multiple=True, help="Only what has one of these tags; may be repeated.")
 @click.option("--severity", type=click.Choice(list(RANKS)), default="info", show_default=True, help="This or worse.")
 @click.option("--json", "as_json", is_flag=True, help="The lines as they stand in the file.")
-def tail(settings: Settings, follow: bool, most: int, hosts: tuple[str, ...], severity: str, as_json: bool) -> None:
-    """Show the last events, and with -f the next ones.
+def tail(
+    settings: Settings,
+    follow: bool,
+    most: int,
+    hosts: tuple[str, ...],
+    checks: tuple[str, ...],
+    kinds: tuple[str, ...],
+    tags: tuple[str, ...],
+    severity: str,
+    as_json: bool,
+) -> None:
+    """Show the last events, and with -f the next ones. Metrics are shown if their kind is asked for.
 
     \b
     monitor436 tail -f
@@ -40,8 +56,13 @@ def tail(settings: Settings, follow: bool, most: int, hosts: tuple[str, ...], se
         raise click.ClickException(f"{path} does not exist: has the server been started?")
 
     def wanted(event: Event) -> bool:
-        named = not hosts or any(fnmatch.fnmatchcase(event.host, pattern) for pattern in hosts)
-        return named and RANKS[event.severity] >= RANKS[severity]
+        return (
+            (event.kind in kinds if kinds else event.kind != METRIC)
+            and RANKS[event.severity] >= RANKS[severity]
+            and (not hosts or any(fnmatch.fnmatchcase(event.host, pattern) for pattern in hosts))
+            and (not checks or any(fnmatch.fnmatchcase(event.check, pattern) for pattern in checks))
+            and (not tags or bool(set(tags) & set(event.tags)))
+        )
 
     past: list[str] = []
     try:

@@ -20,6 +20,6 @@ class AgentProcess(ProcessProtocol):
 
 
 def start_agent(reactor: Any, file: Path, state: Path, tell: Callable[[str], None], *options: str) -> Any:
-    """Start an agent file with this interpreter; the process transport."""
-    argv = [sys.executable, "-I", "-S", str(file), "--state", str(state), *options]
+    """Start an agent file with this interpreter; the process transport. It reads whatever log a plan names."""
+    argv = [sys.executable, "-I", "-S", str(file), "--state", str(state), "--logs", "any", *options]
     return reactor.spawnProcess(AgentProcess(tell), sys.executable, argv, env=None)

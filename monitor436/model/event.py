@@ -32,6 +32,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     received: datetime | None = None
     id: str = ""
     lost: int = 0  # how many numbers before its own a `lost` event stands for
+    again: bool = False  # another server may hold it too
 
 
 class Stated(Struct, frozen=True, gc=False):
@@ -46,20 +47,25 @@ class Stated(Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     lost: Annotated[int, Meta(ge=0, le=1 << 40)] = 0
 
-    def event(self, host: str, spool: str, number: int, received: datetime) -> Event:
-        """The same as a line of the file."""
+    def event(self, host: str, spool: str, number: int, received: datetime, again: bool = False) -> Event:
+        """The same as a line of the file; `again` if another server may hold it too."""
         return Event(
             datetime.fromtimestamp(self.at, UTC), self.severity, host, self.kind, self.check, self.text,
-            self.fields, self.tags, received, f"{host}/{spool}/{number}", self.lost,
+            self.fields, self.tags, received, f"{host}/{spool}/{number}", self.lost, again,
         )  # fmt: skip
 
 
 SERVER_STARTED = "server_started"
 SERVER_STOPPED = "server_stopped"
 SETTINGS_REFUSED = "settings_refused"
+SITE_CHANGED = "site_changed"
+SITE_REFUSED = "site_refused"
 PLANS_CHANGED = "plans_changed"
 PLANS_REFUSED = "plans_refused"
+PLANS_HELD = "plans_held"
+PLANS_DIFFER = "plans_differ"
 HOST_JOINED = "host_joined"
+HOST_WAITING = "host_waiting"
 HOST_REFUSED = "host_refused"
 HOST_FOUND = "host_found"
 HOST_LATE = "host_late"
@@ -67,33 +73,56 @@ HOST_DOWN = "host_down"
 HOST_UP = "host_up"
 HOST_STOPPED = "host_stopped"
 HOST_REBOOTED = "host_rebooted"
+HOST_FLAPPING = "host_flapping"
+HOST_STEADY = "host_steady"
+DUPLICATE_NAME = "duplicate_name"
+ISOLATED = "isolated"
+ISOLATION_OVER = "isolation_over"
+SERVER_TROUBLE = "server_trouble"
 TAKEN_OVER = "taken_over"
 
 KINDS = {
     SERVER_STARTED: "The server is up.",
     SERVER_STOPPED: "The server was told to stop; events that are on their way may still follow.",
     SETTINGS_REFUSED: "A reload found mistakes in the settings; the old ones stay in force.",
+    SITE_CHANGED: "The keys of the site are others: hosts are moved to a new one, or the one before is no longer good.",
+    SITE_REFUSED: "The folder of the site changed and cannot be used; the keys stay what they were.",
     PLANS_CHANGED: "The plan files were read anew; the text says how many hosts get another plan.",
     PLANS_REFUSED: "The plan files have mistakes; the old plans stay in force.",
+    PLANS_HELD: "A host of the canary group refused an edited plan; the old ones stay in force everywhere.",
+    PLANS_DIFFER: "Another `server` of the site serves other plans; and when it no longer does.",
     HOST_JOINED: "A host asked for a key over TLS and got one.",
-    HOST_REFUSED: "A host greeted under a name that is bound to another key.",
+    HOST_WAITING: "A host asks for a key and waits for an operator to approve it.",
+    HOST_REFUSED: "A host greeted under a name that is bound to another key, or with a key that was revoked.",
     HOST_FOUND: "A host was heard for the first time.",
     HOST_LATE: "A host has not beaten for its time-out; it is being asked whether it is there.",
     HOST_DOWN: "A host is silent: `reason` says how that was decided, `seconds` how long it has been.",
     HOST_UP: "A host is heard again; `seconds` says for how long it was not.",
     HOST_STOPPED: "An agent said goodbye: a clean stop, not an outage.",
     HOST_REBOOTED: "A host came back with another boot id.",
+    HOST_FLAPPING: "A host goes down and comes back again and again; nothing more is told of it until it holds still.",
+    HOST_STEADY: "A host that flapped has been in one state for long enough: `state` says which.",
+    DUPLICATE_NAME: "Two machines speak under one name, with the same key: one is a copy of the other.",
+    ISOLATED: "Many hosts fell silent at once, so it may be the network or this server: verdicts on `hosts` of them wait.",
+    ISOLATION_OVER: "How that ended: so many are heard again (`back`), so many are `down`, each in an event of its own.",
+    SERVER_TROUBLE: "This server has a trouble of its own, or had (`state`): `trouble` says which.",
     TAKEN_OVER: "A host's earlier events, up to a number, were acknowledged by another server.",
     agent.AGENT_STARTED: "An agent started.",
     agent.AGENT_STOPPED: "An agent was told to stop.",
     agent.PLAN_IN_FORCE: "A host follows another plan from now on.",
     agent.PLAN_REFUSED: "A host could not use a plan; the old one stays in force there.",
-    agent.CHECK_REFUSED: "A host does not allow a command that its plan asks for.",
+    agent.CHECK_REFUSED: "A host does not allow a command or a log that its plan asks for.",
     agent.CHECK_FAILED: "A check could not be made, or a command without limits failed; told once, as is its recovery.",
-    agent.CHECK_STATE: "A value crossed a limit: `state`, `was` and `value` say how.",
+    agent.CHECK_STATE: "A value crossed a limit, or a plug-in says so: `state`, `was`, `value`, and `of` what it is.",
     agent.CHECK_STUCK: "A check's command did not end and could not be killed.",
-    agent.LOG_LINE: "A line of a log file matched; the text is the line.",
+    agent.LOG_LINE: "A line of a log matched; the text is the line, or what the plan says; named groups are fields.",
+    agent.LOG_COUNT: "How many lines matched in a period: `count`, `seconds`.",
+    agent.LOG_OVER: "More lines than allowed matched in a period: `count`, `seconds`; and when that is over.",
+    agent.LOG_SILENT: "No line matched for a period of `seconds`; and when one does again.",
+    agent.LOG_GAP: "Lines of a log file could not be had: it was truncated, rotated away, or there are too many files.",
     agent.LOG_UNREADABLE: "A log file cannot be read; told once, and when it can be again.",
+    agent.METRIC: "Values that a check measured, by label; a sample, not a change.",
+    agent.REPORTED: "What a script on the host stated with the agent's `event` command.",
     agent.LOST: "Events of a host were dropped before any server had them: `count` numbers before this one.",
 }
 

@@ -33,12 +33,16 @@ class Beat(Struct, frozen=True, gc=False):
 
 
 class Events(Struct, frozen=True, gc=False):
-    """Consecutive events: spool, number of the first, up to which number some server has acknowledged, the events."""
+    """Consecutive events: spool, number of the first, up to which number some server has acknowledged, the events.
+
+    Up to number `r` they may have gone to another server before.
+    """
 
     s: Spool
     n: Annotated[int, Meta(ge=1, lt=1 << 62)]
     a: Number
     e: Annotated[list[Stated], Meta(min_length=1, max_length=64)]
+    r: Number = 0
 
 
 class Nothing(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What the plan files of a folder say together: the plan of each host, its digest, and where each check was written."""
 
 import fnmatch
+import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ class Served(NamedTuple):
     dumped: bytes
     digest: str
     late: float
+    generation: int
     origin: dict[str, tuple[str, int]]
 
 
@@ -53,6 +55,11 @@ class Planbook:
         self._served: dict[tuple[str, ...], Served] = {}
         self._known: dict[str, Served] = {}
 
+    def mark(self) -> str:
+        """What all these plans together are known by, 16 hex characters: the same on every server that has the same."""
+        trees = {name: file.source.tree for name, file in self._files.items()}
+        return plan.digest(json.dumps([trees, self._rhythm], sort_keys=True).encode())[:16]
+
     def plan(self, host: str) -> bytes:
         """The plan of a host as canonical JSON; for a host that no file matches, a plan without checks."""
         return self._serve(host).dumped
@@ -64,6 +71,10 @@ class Planbook:
     def late(self, host: str) -> float:
         """After how many seconds of silence a host is late."""
         return self._serve(host).late
+
+    def generation(self, host: str) -> int:
+        """The generation that the key of a host must have at least: the highest that its files say."""
+        return self._serve(host).generation
 
     def origin(self, host: str) -> dict[str, tuple[str, int]]:
         """The file and line where each check of a host was written, by the check's name."""
@@ -96,7 +107,8 @@ class Planbook:
             checks.update(self._checks[name])
         dumped = plan.dump(plan.Plan(*rhythm, tuple(found.check for found in checks.values())))
         origin = {name: (found.mark.file, found.mark.line) for name, found in checks.items()}
-        return Served(dumped, plan.digest(dumped), rhythm[1], origin)
+        generation = max((self._files[name].generation for name in files), default=0)
+        return Served(dumped, plan.digest(dumped), rhythm[1], generation, origin)
 
     def _all_groups(self) -> dict[str, tuple[str, Hosts]]:
         """Every group by name, with the file that says it. Groups are known in all files."""

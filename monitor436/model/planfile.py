@@ -11,9 +11,10 @@ from monitor436.model.source import Mark, Path, Problem, Source
 
 MAX_HOSTS = 10_000  # names and patterns in one list of hosts
 MAX_INCLUDES = 100
+TOP = ["hosts", "groups", "beat", "late", "generation"]  # keys of files that say for which hosts they are
 
 Hosts = tuple[str, ...]  # names, shell patterns, and groups as "@shop"
-AgentCheck = plan.LogCheck | plan.CommandCheck | plan.ReadingCheck
+AgentCheck = plan.LogCheck | plan.ProcessCheck | plan.CommandCheck | plan.ReadingCheck
 
 _PATTERN = re.compile(r"[a-z0-9._*?\[\]!-]{1,100}")
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -35,6 +36,7 @@ class PlanFile(NamedTuple):
     groups: dict[str, Hosts]
     include: tuple[str, ...]
     rhythm: tuple[float, float] | None
+    generation: int
     checks: dict[str, Check]
 
 
@@ -50,7 +52,8 @@ def read(source: Source, top: bool, beat: float) -> tuple[PlanFile, list[Problem
     groups = reading.part("groups", _groups, {})
     include = reading.part("include", _include, ())
     rhythm = reading.rhythm(beat)
-    return PlanFile(source, hosts, groups, include, rhythm, checks), reading.problems
+    generation = reading.part("generation", plan.whole(0, 255), 0)
+    return PlanFile(source, hosts, groups, include, rhythm, generation, checks), reading.problems
 
 
 def literal(pattern: str) -> bool:
@@ -64,9 +67,9 @@ class _Reading:
     def __init__(self, source: Source, top: bool) -> None:
         self.problems = list(source.problems)
         self._source = source
-        keys = ["include", "checks"] + (["hosts", "groups", "beat", "late"] if top else [])
+        keys = ["include", "defaults", "checks"] + (TOP if top else [])
         for key in source.tree:
-            if key in ("hosts", "groups", "beat", "late") and not top:
+            if key in TOP and not top:
                 self._say((key,), "has no place here: files in sub-folders are only included by others")
             elif key not in keys:
                 self._say((key,), f"{plan.UNKNOWN_KEY}; {plan.meant(key, keys)}")
@@ -98,17 +101,24 @@ class _Reading:
         if len(written) > plan.MAX_CHECKS:
             self._say(("checks",), f"has {len(written)} checks, more than {plan.MAX_CHECKS}")
             return {}
+        given = self._defaults()
         found = {}
         for name, check in written.items():
             path = ("checks", name)
             if isinstance(check, dict) and "name" in check:
                 self._say((*path, "name"), f"{plan.UNKNOWN_KEY}; the name of a check is what stands before its colon")
                 continue
-            named = {"name": name, **check} if isinstance(check, dict) else check
+            named = {"name": name, **_taken(given, check), **check} if isinstance(check, dict) else check
             read = self._plan({"checks": [named]}, path)
             if read:
                 found[name] = Check(read.checks[0], self._source.mark(path))
         return found
+
+    def _defaults(self) -> dict[str, object]:
+        """What the file says for all its checks, as it is written; what is wrong in it is left out."""
+        written = self._tree.get("defaults")
+        read = self.part("defaults", plan.defaults, None)
+        return {key: value for key, value in written.items() if key in read} if read and isinstance(written, dict) else {}
 
     def _plan(self, tree: dict[str, object], path: Path) -> plan.Plan | None:
         """What the agent makes of `tree`; its problems, said where the author wrote it."""
@@ -125,6 +135,12 @@ class _Reading:
 
     def _say(self, path: Path, sentence: str) -> None:
         self.problems.append(self._source.problem(path, sentence))
+
+
+def _taken(given: dict[str, object], check: dict[str, object]) -> dict[str, object]:
+    """Those of the file's defaults that this kind of check takes."""
+    taken = {field for kind in plan.KINDS if kind in check for field in plan.KINDS[kind].fields}
+    return {key: value for key, value in given.items() if key in taken}
 
 
 def _host(value: object) -> str:

@@ -1,228 +1,224 @@
 """Every host that is known, and which have gone quiet. Pure: callers say what time it is, in monotonic seconds."""
 
-from collections.abc import Callable, Iterable, Sequence
-from heapq import heappop, heappush
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from msgspec import Struct
+from monitor436.model import news
+from monitor436.model.census import Census
+from monitor436.model.event import Event
+from monitor436.model.host import LATE, NEVER_SEEN, SAME, STOPPED, UNKNOWN, UP, Host, Seen
+from monitor436.model.settings import Heartbeat
+from monitor436.model.twins import Twins
+from monitor436.model.verdicts import PING_EVERY, Expired, Verdicts
 
-from monitor436.model import event as kinds
-from monitor436.model.event import Event, Severity
-from monitor436.model.words import span
-
-UP, LATE, DOWN, STOPPED, UNKNOWN = "up", "late", "down", "stopped", "unknown"
-PING_EVERY = 1.0  # seconds between the questions before a verdict
 NOTHING: Sequence[Event] = ()
-
-
-class Host(Struct):
-    """What is known of one host. Times are monotonic seconds of this server."""
-
-    name: str
-    state: str
-    last: float  # when it was last heard, or since when it is waited for
-    since: float  # when the present state began
-    late: float  # seconds of silence after which it is late
-    boot: str = ""
-    version: str = ""
-    address: str = ""
-    up: int = 0  # its own seconds since boot
-    fill: int = 0  # bytes in its spool
-    plan: str = ""  # digest of the plan in force on it
-    heard: bool = True  # ever; False for one that is only waited for
-    asked: int = 0  # pings sent since it is late
-    deadline: float = 0.0  # when it is looked at next
-
-
-class Seen(Struct, frozen=True):
-    """A host as it is shown and kept: ages in seconds instead of times."""
-
-    name: str
-    state: str
-    age: float  # seconds since it was last heard
-    lasted: float  # seconds since the state began
-    boot: str = ""
-    version: str = ""
-    address: str = ""
-    up: int = 0
-    fill: int = 0
-    plan: str = ""
-    heard: bool = True
-
-
-_SAME = tuple(name for name in Seen.__struct_fields__ if name in Host.__struct_fields__)
-
-
-class Expired(NamedTuple):
-    """What follows from silence: events to state, hosts to ask whether they are there."""
-
-    events: list[Event]
-    pings: list[str]
 
 
 class Roster:
     """Every host ever heard or planned for.
 
-    `late(name)` gives the seconds of silence after which a host is late; `pings` is how often it is then asked before
-    it is down; `unknown_after` how long a host that has a plan may stay unheard. A beat costs O(1); `expire` costs
-    O(log n) for each host whose deadline passed, never a scan.
+    `late(name)` gives the seconds of silence after which a host is late. A beat costs O(1), a look at who is silent
+    O(those who are).
     """
 
-    def __init__(self, late: Callable[[str], float], pings: int = 3, unknown_after: float = 120.0) -> None:
+    def __init__(self, late: Callable[[str], float], patience: Heartbeat | None = None) -> None:
+        patience = patience or Heartbeat()
         self._late = late
-        self._pings = pings
-        self._unknown_after = unknown_after
-        self._hosts: dict[str, Host] = {}
-        self._deadlines: list[tuple[float, str]] = []  # entries that are not a host's own deadline are stale
-        self.changes = 0  # how often a host appeared or changed its state: tells a keeper of copies that his is old
+        self._census = Census()
+        self._hosts = self._census.hosts
+        self._expected: set[str] | None = None  # the hosts that plans name; None until plans are read
+        self._twins = Twins()
+        self._verdicts = Verdicts(self._census, patience)
+        self._unknown_after = patience.unknown_after
 
     def __len__(self) -> int:
         return len(self._hosts)
+
+    @property
+    def changes(self) -> int:
+        """How often a host appeared or changed its state: tells a keeper of copies that his is old."""
+        return self._census.changes
 
     def get(self, name: str) -> Host | None:
         """What is known of a host."""
         return self._hosts.get(name)
 
+    # What hosts do.
+
     def heard(self, name: str, now: float) -> Sequence[Event]:
         """Something authentic came from a host."""
         host = self._hosts.get(name)
-        if host is None or host.state != UP:
+        if host is None or host.queue is None:
             return self._appear(name, now)
         host.last = now
+        host.queue.move_to_end(name)
         return NOTHING
 
     def beat(self, name: str, now: float, up: int, fill: int, plan: str) -> Sequence[Event]:
         """A heartbeat: seconds since boot, bytes in the spool, the plan in force."""
+        told = NOTHING
         host = self._hosts.get(name)
-        if host is None or host.state != UP:
-            news: Sequence[Event] = self._appear(name, now)
+        if host is None or host.queue is None:
+            told = self._appear(name, now)
             host = self._hosts[name]
         else:
-            news = NOTHING
             host.last = now
+            host.queue.move_to_end(name)
         host.up, host.fill, host.plan = up, fill, plan
-        return news
+        if host.former and plan != host.former_plan:
+            host.former = 0.0
+            self._census.queue(host)
+        return told
+
+    def knocked(self, name: str, now: float) -> None:
+        """A greeting of a host came. It may be a replay, so it is no sign of life; but a verdict waits for what follows."""
+        host = self._hosts.get(name)
+        if host is not None:
+            host.knocked = now
 
     def greeted(self, name: str, boot: str, version: str, address: str) -> list[Event]:
         """A host that was just heard had told, in its greeting, which boot of the machine this is, and which agent."""
         host = self._hosts[name]
-        before, host.boot, host.version, host.address = host.boot, boot, version, address
-        if before and boot and before != boot:
-            return [Event(kind=kinds.HOST_REBOOTED, host=name, severity="warning", text=f"{name} was rebooted")]
-        return []
+        before = host.boot, host.address
+        host.boot, host.version, host.address = boot or host.boot, version, address
+        host.settled = boot in ("", before[0]) or not before[0]
+        if host.settled:
+            return []
+        follows = self._twins.replaced(name, before, boot, host.last)
+        if follows == "twins":
+            return [news.twice(name, sorted({before[1], address}))]
+        return [news.rebooted(name)] if follows and name not in self._verdicts.flapping else []
+
+    def settled(self, name: str) -> bool:
+        """Whether the last greeting of a host came from the same boot as the one before: there is no second machine."""
+        host = self._hosts.get(name)
+        return host is None or host.settled
 
     def stopped(self, name: str, now: float) -> list[Event]:
         """An agent said goodbye."""
         host = self._hosts.get(name)
-        if host is None or host.state == STOPPED:
-            return []
-        self._turn(host, STOPPED, now)
-        return [Event(kind=kinds.HOST_STOPPED, host=name, text=f"the agent on {name} was stopped")]
+        return [] if host is None or host.state == STOPPED else self._verdicts.stopped(host, now)
+
+    def _appear(self, name: str, now: float) -> list[Event]:
+        host = self._hosts.get(name)
+        if host is None or not host.heard:
+            self._census.add(Host(name, UP, now, now, self._late(name)))
+            return [news.found(name)]
+        was, quiet = host.state, now - host.last
+        host.last = now
+        self._census.turn(host, UP, now)
+        return self._verdicts.back(host, was, quiet, now)
+
+    # What operators want.
+
+    def follow(self, patience: Heartbeat) -> None:
+        """Other settings, from now on."""
+        self._unknown_after = patience.unknown_after
+        self._verdicts.follow(patience)
 
     def expect(self, names: Iterable[str], now: float) -> None:
-        """These hosts have a plan of their own: they are waited for from now on."""
-        for name in names:
+        """These hosts, and no others, have plans of their own: they are waited for, if they were never heard."""
+        self._expected = set(names)
+        for name in [host.name for host in self._hosts.values() if not host.heard]:
+            if name not in self._expected:
+                self.forget(name)
+        for name in sorted(self._expected):
             if name not in self._hosts:
-                self._add(Host(name, UNKNOWN, now, now, self._unknown_after, heard=False))
+                waited_for = Host(name, UNKNOWN, now, now, self._unknown_after, heard=False)
+                self._census.add(waited_for)
+                self._census.look(waited_for, waited_for.due)
+
+    def retime(self) -> None:
+        """Plans or settings changed: ask anew how long each host may be silent."""
+        for host in sorted(self._hosts.values(), key=lambda host: host.last):
+            if host.state != UNKNOWN:
+                host.allow(self._late(host.name))
+                self._census.queue(host)
+
+    def forget(self, name: str) -> None:
+        """A host is none of ours any more; one that still beats is found again."""
+        self._census.remove(name)
+        self._verdicts.forget(name)
+        self._twins.forget(name)
+
+    # What time does.
 
     def expire(self, now: float) -> Expired:
         """Look at the hosts whose deadline has passed."""
         expired = Expired([], [])
-        while self._deadlines and self._deadlines[0][0] <= now:
-            deadline, name = heappop(self._deadlines)
-            host = self._hosts[name]
-            if deadline != host.deadline:
-                continue
-            if host.state == LATE and host.asked >= self._pings:
-                expired.events.append(self._verdict(host, "silent", now))
-            elif host.state == LATE:
-                self._ask(host, expired, now)
-            elif host.state in (UP, UNKNOWN) and host.last + host.late > now:
-                self._look_at(host, host.last + host.late)
-            elif host.state == UP:
-                expired.events.append(self._is_late(host, now))
-                self._ask(host, expired, now)
+        late: list[Host] = []
+        asked: list[Host] = []
+        for host in self._census.quiet(now):
+            if host.due <= now:
+                late.append(host)
+            elif host.deadline <= now:
+                host.deadline = now + PING_EVERY
+                expired.pings.append(host.name)
+        for host in self._census.due(now):
+            if host.state == LATE:
+                asked.append(host)
+            elif host.state == UNKNOWN and host.due <= now:
+                self._verdicts.down(host, NEVER_SEEN, expired, now)
             elif host.state == UNKNOWN:
-                expired.events.append(self._verdict(host, "never_seen", now))
+                self._census.look(host, host.due)
+        if late:
+            self._verdicts.late(late, expired, now)
+        for host in asked:
+            self._verdicts.decide(host, expired, now)
+        expired.events.extend(self._verdicts.rejoined(now))
+        expired.events.extend(self._verdicts.steady(now))
         return expired
 
     def excuse(self, gap: float) -> None:
         """This server itself did not listen for `gap` seconds: nobody's silence counts for that long."""
         for host in self._hosts.values():
-            host.last += gap
+            if host.state in (UP, UNKNOWN):
+                host.grace = host.due + gap
+            elif host.state == LATE:
+                self._census.look(host, host.deadline + gap)
+        self._verdicts.excuse(gap)
 
-    def retime(self) -> None:
-        """Plans or settings changed: ask anew how long each host may be silent."""
-        for host in self._hosts.values():
-            if host.state != UNKNOWN:
-                host.late = self._late(host.name)
-                if host.state == UP:
-                    self._look_at(host, host.last + host.late)
+    def spools(self) -> Iterator[tuple[str, int]]:
+        """The hosts in whose spools something waits, and how many bytes."""
+        return ((host.name, host.fill) for host in self._hosts.values() if host.fill)
 
-    def seen(self, now: float) -> list[Seen]:
-        """Every host, by name."""
-        hosts = [self._hosts[name] for name in sorted(self._hosts)]
-        return [
-            Seen(
-                age=round(now - h.last, 1), lasted=round(now - h.since, 1), **{name: getattr(h, name) for name in _SAME}
-            )
-            for h in hosts
-        ]
+    # What is kept.
 
-    def restore(self, hosts: Iterable[Seen], now: float) -> None:
-        """What a run before this one knew. Who was up or late gets the whole time-out to be heard again."""
+    def names(self) -> list[str]:
+        """Every host, in no order."""
+        return list(self._hosts)
+
+    def seen(self, now: float, names: Iterable[str] | None = None) -> list[Seen]:
+        """How hosts are: those of `names` that are there, or all, by name. What came after `now` has the age 0."""
+        wanted = sorted(self._hosts) if names is None else names
+        return [self._seen(self._hosts[name], now) for name in wanted if name in self._hosts]
+
+    def restore(self, hosts: Iterable[Seen], now: float, away: float = 0.0) -> None:
+        """What a run before this one knew, `away` seconds ago as far as a clock can tell, which decides nothing.
+
+        Who was up or late gets the whole time-out to be heard again.
+        """
+        turns = []
         for seen in hosts:
+            if not seen.heard and self._expected is not None and seen.name not in self._expected:
+                continue
             state = UP if seen.state == LATE else seen.state
-            last = now if state == UP else now - seen.age
             late = self._unknown_after if state == UNKNOWN else self._late(seen.name)
-            same = {name: getattr(seen, name) for name in _SAME if name != "state"}
-            self._add(Host(state=state, last=last, since=now - seen.lasted, late=late, **same))
+            last = now - seen.age - (0.0 if state == UNKNOWN else away)
+            grace = now + min(late, self._late(seen.name))
+            same = {name: getattr(seen, name) for name in SAME if name != "state"}
+            host = Host(state=state, last=last, since=now - seen.lasted - away, late=late, grace=grace, **same)
+            self._census.add(host)
+            if state == UNKNOWN:
+                self._census.look(host, host.due)
+            if seen.turns:
+                turns.append((seen.name, seen.flapping, seen.turns))
+            if seen.twins:
+                self._twins.restore(seen.name, now)
+        self._verdicts.flapping.restore(turns, now)
 
-    def _add(self, host: Host) -> None:
-        self._hosts[host.name] = host
-        self.changes += 1
-        self._look_at(host, host.last + host.late)
-
-    def _look_at(self, host: Host, deadline: float) -> None:
-        host.deadline = deadline
-        heappush(self._deadlines, (deadline, host.name))
-
-    def _appear(self, name: str, now: float) -> list[Event]:
-        host = self._hosts.get(name)
-        if host is None or not host.heard:
-            self._add(Host(name, UP, now, now, self._late(name)))
-            return [Event(kind=kinds.HOST_FOUND, host=name, text=f"{name} is heard for the first time")]
-        was, quiet = host.state, now - host.last
-        host.last = now
-        self._turn(host, UP, now)
-        self._look_at(host, now + host.late)
-        fields: dict[str, kinds.Field] = {"was": was, "seconds": round(quiet, 1)}
-        return [
-            Event(kind=kinds.HOST_UP, host=name, text=f"{name} is up again after {span(quiet)} ({was})", fields=fields)
-        ]
-
-    def _is_late(self, host: Host, now: float) -> Event:
-        self._turn(host, LATE, now)
-        host.asked = 0
-        return _silence(kinds.HOST_LATE, "warning", host, "late", f"{host.name} is late", now)
-
-    def _ask(self, host: Host, expired: Expired, now: float) -> None:
-        host.asked += 1
-        expired.pings.append(host.name)
-        self._look_at(host, now + PING_EVERY)
-
-    def _verdict(self, host: Host, reason: str, now: float) -> Event:
-        self._turn(host, DOWN, now)
-        heard = "was never heard" if reason == "never_seen" else "is down"
-        return _silence(kinds.HOST_DOWN, "critical", host, reason, f"{host.name} {heard}", now)
-
-    def _turn(self, host: Host, state: str, now: float) -> None:
-        host.state = state
-        host.since = now
-        self.changes += 1
-
-
-def _silence(kind: str, severity: Severity, host: Host, reason: str, text: str, now: float) -> Event:
-    quiet = now - host.last
-    fields: dict[str, kinds.Field] = {"reason": reason, "seconds": round(quiet, 1)}
-    return Event(kind=kind, host=host.name, severity=severity, text=f"{text}: silent for {span(quiet)}", fields=fields)
+    def _seen(self, host: Host, now: float) -> Seen:
+        same = {name: getattr(host, name) for name in SAME}
+        flapping, turns = self._verdicts.flapping.kept(host.name, now)
+        twins = host.name in self._twins
+        age, lasted = round(max(0.0, now - host.last), 1), round(max(0.0, now - host.since), 1)
+        return Seen(age=age, lasted=lasted, flapping=flapping, turns=turns, twins=twins, **same)

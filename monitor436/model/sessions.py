@@ -6,18 +6,31 @@ Pure: callers say what time it is. A server keeps them in memory only; after a r
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
+from typing import NamedTuple
 
 from monitor436.agent import wire
 from monitor436.model.messages import Hello
+from monitor436.model.site_keys import SiteKeys, mark
 
 MAX_PENDING = 4  # greetings of one host that wait for their first datagram: a replayed one must not displace a live one
 MAX_HOSTS_KEYS = 4096  # host keys kept ready; deriving one again costs some microseconds
 
 
-class AgentSession:
-    """One agent's session: whose it is, and where the agent was last heard from."""
+class Secret(NamedTuple):
+    """A host's key, that of its greetings, and the mark of the site key from which both come."""
 
-    __slots__ = ("name", "serial", "hello", "wire", "address", "nonce", "server_nonce")
+    key: bytes
+    hello: wire.Key
+    mark: str
+
+
+class AgentSession:
+    """One agent's session: whose it is, and where the agent was last heard from.
+
+    `mark` is that of the site key it comes from; `rekey` says that the host is to be moved to the present one.
+    """
+
+    __slots__ = ("name", "serial", "hello", "wire", "address", "nonce", "server_nonce", "mark", "rekey")
 
     def __init__(
         self,
@@ -26,6 +39,7 @@ class AgentSession:
         session: wire.Session,
         address: tuple[str, int],
         server_nonce: bytes,
+        mark: str,
     ) -> None:
         self.name: str = greeting.name
         self.serial: str = greeting.serial.hex()
@@ -34,6 +48,8 @@ class AgentSession:
         self.address = address
         self.nonce: bytes = greeting.nonce
         self.server_nonce = server_nonce
+        self.mark = mark
+        self.rekey = False
 
 
 class Sessions:
@@ -43,37 +59,63 @@ class Sessions:
     """
 
     def __init__(self, site_key: bytes, random: Callable[[int], bytes]) -> None:
-        self._site_key = site_key
         self._random = random
+        self._site_keys = {mark(site_key): site_key}  # those that are accepted, by their marks, the present one first
         self._by_id: dict[int, AgentSession] = {}
         self._in_use: dict[str, AgentSession] = {}
         self._pending: dict[str, list[AgentSession]] = {}
-        self._secrets: OrderedDict[tuple[str, bytes, int], tuple[bytes, wire.Key]] = OrderedDict()
+        self._secrets: OrderedDict[tuple[str, str, bytes, int], Secret] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def authenticate(self, greeting: wire.Greeting, datagram: bytes) -> wire.Key:
-        """The key of this host's greetings, if the greeting carries its tag. Raises WireError."""
+    def follow(self, keys: SiteKeys) -> None:
+        """The keys of the site from now on. Sessions under the present one go on, those under the one before are to be
+        moved, others end."""
+        self._site_keys = {mark(key): key for key in keys.accepted}
+        self._secrets.clear()
+        for session in list(self._by_id.values()):
+            session.rekey = session.mark != self._present
+            if session.mark not in self._site_keys:
+                self._drop(session)
+
+    def to_be_moved(self) -> int:
+        """How many sessions are under the site key before."""
+        return sum(session.rekey for session in self._in_use.values())
+
+    def authenticate(self, greeting: wire.Greeting, datagram: bytes) -> Secret:
+        """Under which key the greeting carries this host's tag. Raises WireError."""
         if greeting.kind != wire.HELLO or greeting.session or len(datagram) != wire.HELLO_SIZE:
             raise wire.WireError("type")
-        _, hello_key = self._secret(greeting)
-        wire.authenticate(hello_key, datagram)
-        return hello_key
+        for site_key in self._site_keys:
+            secret = self._secret(greeting, site_key)
+            try:
+                wire.authenticate(secret.hello, datagram)
+            except wire.WireError:
+                continue
+            return secret
+        raise wire.WireError("tag")
 
-    def greet(self, greeting: wire.Greeting, hello: Hello, address: tuple[str, int]) -> AgentSession:
-        """The session that an authentic greeting asks for; the same one again if the greeting is a repetition."""
+    def greet(
+        self, greeting: wire.Greeting, hello: Hello, address: tuple[str, int], secret: Secret | None = None
+    ) -> AgentSession:
+        """The session that an authentic greeting asks for; the same one again if the greeting is a repetition.
+
+        `secret` is what `authenticate` gave, by default the one under the present key.
+        """
+        secret = secret or self._secret(greeting, self._present)
         pending = self._pending.setdefault(greeting.name, [])
         for session in pending:
-            if session.nonce == greeting.nonce:
+            if (session.nonce, session.mark) == (greeting.nonce, secret.mark):
                 session.address = address
                 return session
-        secret, _ = self._secret(greeting)
         server_nonce = self._random(16)
-        to_server, to_agent = wire.session_keys(secret, greeting.nonce, server_nonce)
+        to_server, to_agent = wire.session_keys(secret.key, greeting.nonce, server_nonce)
         number = int.from_bytes(self._random(8), "big") or 1
         keys = wire.Key(to_agent, sha256), wire.Key(to_server, sha256)
-        made = AgentSession(greeting, hello, wire.Session(number, greeting.generation, *keys), address, server_nonce)
+        on_the_wire = wire.Session(number, greeting.generation, *keys)
+        made = AgentSession(greeting, hello, on_the_wire, address, server_nonce, secret.mark)
+        made.rekey = secret.mark != self._present
         pending.append(made)
         self._by_id[number] = made
         if len(pending) > MAX_PENDING:
@@ -103,9 +145,19 @@ class Sessions:
 
     def end(self, session: AgentSession) -> None:
         """Forget a session: the agent said goodbye."""
+        self._drop(session)
+
+    @property
+    def _present(self) -> str:
+        return next(iter(self._site_keys))
+
+    def _drop(self, session: AgentSession) -> None:
         self._by_id.pop(session.wire.id, None)
         if self._in_use.get(session.name) is session:
             del self._in_use[session.name]
+        waiting = self._pending.get(session.name, [])
+        if session in waiting:
+            waiting.remove(session)
 
     def _use(self, session: AgentSession) -> None:
         if session not in self._pending[session.name]:
@@ -118,11 +170,11 @@ class Sessions:
             del self._by_id[before.wire.id]
         self._in_use[session.name] = session
 
-    def _secret(self, greeting: wire.Greeting) -> tuple[bytes, wire.Key]:
-        who = (greeting.name, greeting.serial, greeting.generation)
+    def _secret(self, greeting: wire.Greeting, site_key: str) -> Secret:
+        who = (site_key, greeting.name, greeting.serial, greeting.generation)
         if who not in self._secrets:
-            secret = wire.host_key(self._site_key, *who)
-            self._secrets[who] = secret, wire.Key(wire.hello_key(secret), sha256)
+            key = wire.host_key(self._site_keys[site_key], *who[1:])
+            self._secrets[who] = Secret(key, wire.Key(wire.hello_key(key), sha256), site_key)
             if len(self._secrets) > MAX_HOSTS_KEYS:
                 self._secrets.popitem(last=False)
         return self._secrets[who]

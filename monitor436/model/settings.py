@@ -10,7 +10,7 @@ from msgspec.inspect import Metadata, Type, type_info
 
 from monitor436.agent.plan import spelt
 from monitor436.model.source import Path
-from monitor436.model.units import WRITES, Address, Duration, FilePath, HostName, MulticastGroup, Size
+from monitor436.model.units import WRITES, Address, Duration, FilePath, HostName, HostPattern, MulticastGroup, Size
 
 DAY = 86400.0  # seconds
 HEADING = """\
@@ -45,12 +45,17 @@ class Plans(Struct, frozen=True):
     address: Annotated[Address, why("The address of the TLS door, where hosts join and fetch plans.")] = "0.0.0.0"
     port: Annotated[Port, why("The TCP port of that door; 0: any free one.")] = 4360
     join: Annotated[
-        Literal["accept", "closed"], why("accept: a host with a join token is taken in; closed: no new hosts.")
+        Literal["accept", "approve", "closed"],
+        why("accept: a host with a join token is taken in; approve: once an operator says so; closed: no new hosts."),
     ] = "accept"
     token_expires: Annotated[
         Duration, why("How long the join token in an agent file is good for.", ge=60.0, le=3650 * DAY)
     ] = 30 * DAY
     check_every: Annotated[Duration, why("How often plan files are looked at for edits.", ge=0.1, le=3600.0)] = 1.0
+    canary: Annotated[
+        tuple[HostPattern, ...], why("Hosts that get an edited plan first; if one refuses it, no other host gets it.")
+    ] = ()
+    canary_wait: Annotated[Duration, why("How long before the others get it.", ge=1.0, le=DAY)] = 60.0
 
 
 class Beacon(Struct, frozen=True):
@@ -73,6 +78,15 @@ class Heartbeat(Struct, frozen=True):
     unknown_after: Annotated[
         Duration, why("How long a host that has a plan may stay unheard until that is an event.", ge=1.0, le=30 * DAY)
     ] = 120.0
+    flapping_changes: Annotated[
+        int, why("How many times a host goes down or comes back until it is said to flap; 0: never.", ge=0, le=100)
+    ] = 4
+    flapping_within: Annotated[
+        Duration, why("In which time that is, and how long it must hold still until it is told of again.", ge=1.0, le=DAY)
+    ] = 600.0
+    isolated_hold: Annotated[
+        Duration, why("How long verdicts wait when a third of all hosts fall silent at once.", ge=1.0, le=DAY)
+    ] = 60.0
 
     def problems(self) -> Iterator[tuple[Path, str]]:
         """What no single setting can tell."""

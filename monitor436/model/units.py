@@ -20,8 +20,10 @@ FilePath = Annotated[str, Meta(extra={"reads": "path"})]  # a relative one is se
 Address = Annotated[str, Meta(extra={"reads": "address"})]  # IPv4 or IPv6, no name: names are not looked up at start
 MulticastGroup = Annotated[str, Meta(extra={"reads": "multicast group"})]  # "" for none
 HostName = Annotated[str, Meta(extra={"reads": "host name"})]  # "" for the machine's own
+HostPattern = Annotated[str, Meta(extra={"reads": "host pattern"})]  # a name, with * ? [ab] where it is a pattern
 
 _SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_HOST_PATTERN = re.compile(r"[a-z0-9._*?\[\]!-]{1,100}")
 _SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB)?")
 
 
@@ -67,6 +69,13 @@ def host_name(text: str) -> str:
     return text
 
 
+def host_pattern(text: str) -> str:
+    """A host's name or a shell pattern for names. Raises ValueError with a sentence."""
+    if not _HOST_PATTERN.fullmatch(text):
+        raise ValueError(f'expected a host such as "web1" or "web*", in lower case, got {shown(text)}')
+    return text
+
+
 def file_path(text: str) -> str:
     """The path of a file or folder, as written. Raises ValueError with a sentence."""
     if not text.isprintable() or not text:
@@ -81,6 +90,7 @@ READS: dict[str, Callable[[str], object]] = {
     "address": address,
     "multicast group": multicast_group,
     "host name": host_name,
+    "host pattern": host_pattern,
 }
 WRITES: dict[str, Callable[..., str]] = {"duration": spelt, "size": spelt_size}  # for the others: as it is
 EXAMPLES = {"duration": 'a duration such as "30s"', "size": 'a size such as "64MiB"'}  # for the others: text

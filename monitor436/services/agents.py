@@ -20,9 +20,12 @@ from monitor436.model.ledger import Ledger
 from monitor436.model.messages import read_beat, read_events, read_hello, read_nothing
 from monitor436.model.roster import Roster
 from monitor436.model.sessions import AgentSession, Sessions
+from monitor436.model.site_keys import SiteKeys
 from monitor436.ordered import StartError
 from monitor436.services.event_log import EventLog, NotDurable
 
+FETCHES = 300.0  # plans a second that the door can serve
+PING_SIZE = wire.MIN_DATAGRAM + len(b"{}")
 MOST_REFUSED = 1000  # (name, serial) pairs told of; a host that comes with a key of its own is told of once
 
 
@@ -64,7 +67,10 @@ class AgentsProtocol(DatagramProtocol):
         self._event_log = event_log
         self._wanted = wanted
         self._monotonic = monotonic
+        # Sessions that nobody has spoken in yet, and how many bytes the greeting is still worth: it may be a replay.
+        self._greeting: dict[str, tuple[AgentSession, int]] = {}
         self._told_refused: set[tuple[str, bytes]] = set()
+        self._move_within = 0.0  # seconds in which hosts come that are to be moved to another key of the site
         self._takes = {
             wire.BEAT: self._beat,
             wire.EVENTS: self._events,
@@ -88,34 +94,51 @@ class AgentsProtocol(DatagramProtocol):
         except wire.WireError as refused:
             self.refused[refused.reason] += 1
 
+    def follow(self, keys: SiteKeys) -> None:
+        """The keys of the site from now on. Hosts under the one before come for another, each at its own moment."""
+        self._sessions.follow(keys)
+        self._move_within = max(1.0, len(self._enrolment) / FETCHES)
+
     def ping(self, host: str) -> None:
         """Ask a host whether it is there."""
         session = self._sessions.of(host)
         if session is not None:
             self._send(session, wire.PING, b"{}")
+        greeted, left = self._greeting.get(host, (None, 0))
+        if greeted is not None and left >= PING_SIZE:
+            self._greeting[host] = greeted, left - PING_SIZE
+            self._send(greeted, wire.PING, b"{}")
 
     def reset(self, hosts: Iterable[str]) -> None:
-        """Tell these hosts that their plan changed. One that does not hear it learns it with its next beat."""
-        for host in hosts:
-            session = self._sessions.of(host)
-            if session is not None:
-                self._send(session, wire.RESET, json.encode({"plan": self._wanted.digest(host)}))
+        """Tell these hosts that their plan changed. One that does not hear it learns it with its next beat.
+
+        They come for it one after the other, each at its own moment of the time that is told.
+        """
+        told = [session for session in map(self._sessions.of, hosts) if session is not None]
+        within = len(told) / FETCHES
+        for session in told:
+            plan = self._wanted.digest(session.name)
+            self._send(session, wire.RESET, json.encode({"plan": plan, "within": within}))
 
     def _hello(self, datagram: bytes, address: tuple[str, int]) -> None:
         greeting = wire.open_greeting(datagram)
-        key = self._sessions.authenticate(greeting, datagram)
+        secret = self._sessions.authenticate(greeting, datagram)
         hello = read_hello(greeting.body)
         if not self._enrolment.allows(greeting.name, greeting.serial.hex(), greeting.generation):
             self._tell_refused(greeting, address)
             raise wire.WireError("refused")
-        session = self._sessions.greet(greeting, hello, address)
+        session = self._sessions.greet(greeting, hello, address, secret)
+        self._roster.knocked(greeting.name, self._monotonic())
         have = {spool: self._ledger.last(greeting.name, spool) for spool in hello.spools}
         about = {"nonce": session.server_nonce.hex(), "plan": self._wanted.digest(greeting.name), "have": have}
-        body = json.encode({**self._server(), **about})
+        move = {"rekey": True, "within": self._move_within} if session.rekey else {}
+        body = json.encode({**self._server(), **about, **move})
         welcome = greeting._replace(kind=wire.WELCOME, session=session.wire.id, body=body)
-        answer = wire.seal_greeting(key, welcome)
+        answer = wire.seal_greeting(secret.hello, welcome)
         if len(answer) <= len(datagram):  # a replayed greeting must not be worth more than it cost
             self._write(answer, address)
+            if session.hello is not None:
+                self._greeting[greeting.name] = session, len(datagram) - len(answer)
         self.heard["HELLO"] += 1
 
     def _beat(self, session: AgentSession, body: bytes, now: float) -> None:
@@ -124,7 +147,8 @@ class AgentsProtocol(DatagramProtocol):
         if news or session.hello is not None:
             self._met(session, news)
         self.heard["BEAT"] += 1
-        answer = _beatack(self._wanted.digest(session.name), bool(self._event_log.degraded))
+        move = self._move_within if session.rekey else 0.0
+        answer = _beatack(self._wanted.digest(session.name), bool(self._event_log.degraded), move)
         self._send(session, wire.BEATACK, answer)
 
     def _events(self, session: AgentSession, body: bytes, now: float) -> None:
@@ -176,12 +200,13 @@ class AgentsProtocol(DatagramProtocol):
         """State what follows from hearing a host; on the first datagram of a session also what its greeting said."""
         stated = list(news)
         hello, session.hello = session.hello, None
+        self._greeting.pop(session.name, None)
         if hello is not None:
-            bound = self._enrolment.bind(session.name, session.serial, session.wire.generation)
+            bound = self._enrolment.bind(session.name, session.serial, session.wire.generation, session.mark)
             if bound is not None:
                 self._keep(bound)
             stated += self._roster.greeted(session.name, hello.boot, hello.version, session.address[0])
-            if len(hello.spools) < wire.MAX_LIVE:
+            if len(hello.spools) < wire.MAX_LIVE and self._roster.settled(session.name):
                 self._ledger.keep_only(session.name, hello.spools)
         self._event_log.state(stated)
 
@@ -254,8 +279,9 @@ class _Straight:
 
 
 @lru_cache(maxsize=1024)
-def _beatack(plan: str, degraded: bool) -> bytes:
-    return json.encode({"plan": plan, "degraded": degraded})
+def _beatack(plan: str, degraded: bool, move: float) -> bytes:
+    told = {"plan": plan, "degraded": degraded}
+    return json.encode({**told, "rekey": True, "within": move} if move else told)
 
 
 def _enlarge(opened: socket.socket, size: int) -> None:

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from monitor436.agent import wire
 from monitor436.model.settings import Beacon
+from monitor436.model.site_keys import SiteKeys
 from monitor436.periodic import Periodic
 
 SOON = 0.3  # seconds between the first beacons after a start, so that agents greet a new server at once
@@ -41,7 +42,7 @@ class BeaconService(Periodic):
     def __init__(self, settings: Beacon, key: bytes, say: Callable[[], dict[str, object]], clock: IReactorTime) -> None:
         super().__init__("beacon", SOON, self.send, clock)
         self.settings = settings
-        self._key = wire.Key(key)
+        self._keys = [wire.Key(key)]
         self._say = say
         self._sent = 0
         self._socket: socket.socket | None = None
@@ -60,18 +61,23 @@ class BeaconService(Periodic):
             self._socket.close()
             self._socket = None
 
+    def follow(self, keys: SiteKeys) -> None:
+        """The keys of the site from now on; beacons go out under each, for hosts that have only the one or the other."""
+        self._keys = [wire.Key(wire.beacon_key(key)) for key in keys.accepted]
+
     def send(self) -> None:
-        """One beacon to every network."""
+        """One beacon to every network, under every key."""
         self._sent += 1
         if self._sent == FIRST:
             self.retime(self.settings.every)
-        beacon = wire.seal(self._key, wire.BEACON, 0, 0, self._sent, json.encode(self._say()))
-        here = networks()
-        for broadcast in self.settings.to or [broadcast for _, broadcast in here]:
-            self._send_to(beacon, broadcast)
-        if self.settings.multicast and not self.settings.to:
-            for address, _ in here:
-                self._send_to(beacon, self.settings.multicast, address)
+        said, here = json.encode(self._say()), networks()
+        for key in self._keys:
+            beacon = wire.seal(key, wire.BEACON, 0, 0, self._sent, said)
+            for broadcast in self.settings.to or [broadcast for _, broadcast in here]:
+                self._send_to(beacon, broadcast)
+            if self.settings.multicast and not self.settings.to:
+                for address, _ in here:
+                    self._send_to(beacon, self.settings.multicast, address)
 
     def _send_to(self, beacon: bytes, address: str, through: str = "") -> None:
         if self._socket is None:

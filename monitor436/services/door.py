@@ -1,5 +1,6 @@
 """The TLS door of hosts: join, fetch a plan, download the agent. HTTPS, known by the pin of its certificate."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -21,6 +22,7 @@ from monitor436.ordered import StartError
 from monitor436.site import Site
 
 MAX_BODY = 4096  # bytes of a request
+ASK = re.compile("[0-9a-f]{0,32}")
 MAX_HEADER_TIME = 15  # seconds without a byte after which a connection is closed
 NONCES = 10_000  # proofs remembered, so that none is good twice
 
@@ -29,12 +31,14 @@ class JoinRequest(Struct, frozen=True):
     """What a host asks for."""
 
     name: str
+    ask: str = ""  # what tells this machine from others, until it has a key
 
 
 class Keeper:
     """Who may pass: hosts by proof of their key, newcomers by a join token. Answers or None; no sockets in here.
 
     `good(token)` tells whether a join token is valid, `random(n)` gives bytes, `keep(bound)` makes a binding durable.
+    `approve`: an operator has to approve each join.
     """
 
     def __init__(
@@ -44,7 +48,9 @@ class Keeper:
         keep: Callable[[Bound], None],
         good: Callable[[str], bool],
         random: Callable[[int], bytes],
+        approve: bool = False,
     ) -> None:
+        self._approve = approve
         self._site = site
         self._enrolment = enrolment
         self._keep = keep
@@ -59,14 +65,20 @@ class Keeper:
 
     def host(self, authorization: str, path: str) -> str | None:
         """The name of the host that proves its key with this request."""
+        proven = self.proven(authorization, path)
+        return None if proven is None else proven.name
+
+    def proven(self, authorization: str, path: str) -> Bound | None:
+        """Who proves a key with this request, under whichever key of the site: name, serial and generation."""
         words = authorization.split(" ")
         if len(words) != 6 or words[0] != "M436" or not wire.HOST_NAME.match(words[1]):
             return None
         _, name, serial, generation, nonce, proof = words
         try:
-            secret = wire.host_key(self._site.key, name, bytes.fromhex(serial), int(generation))
-            expected = wire.door_proof(secret, self._site.pin, nonce, path)
-            if not wire.same_tag(expected, proof):
+            who = name, bytes.fromhex(serial), int(generation)
+            secrets = [wire.host_key(site_key, *who) for site_key in self._site.keys.accepted]
+            expected = [wire.door_proof(secret, self._site.pin, nonce, path) for secret in secrets]
+            if not any(wire.same_tag(each, proof) for each in expected):
                 return None
             if not self._enrolment.allows(name, serial, int(generation)) or (name, nonce) in self._nonces:
                 return None
@@ -75,16 +87,26 @@ class Keeper:
         self._nonces[name, nonce] = None
         if len(self._nonces) > NONCES:
             self._nonces.popitem(last=False)
-        return name
+        return Bound(name, serial, int(generation))
 
-    def join(self, name: str) -> dict[str, object] | None:
-        """A key for `name`, made with a serial that nobody had before; None if the name belongs to somebody."""
-        serial = self._random(8)
-        bound = self._enrolment.join(name, serial.hex())
-        if bound is None:
-            return None
-        self._keep(bound)
-        return {"key": wire.host_key(self._site.key, name, serial, 0).hex(), "serial": serial.hex(), "generation": 0}
+    def join(self, asked: JoinRequest, address: str) -> Bound | None:
+        """A binding for a name, kept: with a serial nobody had before, or waiting. None if it belongs to somebody."""
+        before = self._enrolment.of(asked.name)
+        bound = self._enrolment.join(asked.name, self._random(8).hex(), asked.ask, self._approve, address)
+        if bound is not None and bound is not before:
+            self._keep(bound)
+        return bound
+
+    def given(self, bound: Bound) -> dict[str, object]:
+        """What a host gets that joined, or is moved to the present key of the site: its key, and that of beacons."""
+        key = wire.host_key(self._site.key, bound.name, bytes.fromhex(bound.serial), bound.generation)
+        beacon_key = wire.beacon_key(self._site.key).hex()
+        return {"key": key.hex(), "serial": bound.serial, "generation": bound.generation, "beacon_key": beacon_key}
+
+    def waits(self, name: str) -> bool:
+        """Whether this name waits for approval already."""
+        held = self._enrolment.of(name)
+        return held is not None and held.state == "waiting"
 
 
 class BoundedRequest(Request):
@@ -184,6 +206,7 @@ class DoorService(Service):
         root = Resource()
         root.putChild(b"join", Page(b"POST", self._join))
         root.putChild(b"plan", Page(b"GET", self._serve_plan))
+        root.putChild(b"key", Page(b"GET", self._serve_key))
         root.putChild(b"agent436.pyz", Page(b"GET", self._serve_agent))
         return root
 
@@ -193,20 +216,27 @@ class DoorService(Service):
         if not self._keeper.newcomer(authorization(request)):
             return refuse(request, 401, "the join token is wrong or has expired: pack a new agent file")
         try:
-            name = json.decode(request.content.read() if request.content else b"", type=JoinRequest).name
+            asked = json.decode(request.content.read() if request.content else b"", type=JoinRequest)
         except MsgspecError:
             return refuse(request, 400, 'expected {"name": "…"}')
-        if not wire.HOST_NAME.match(name):
+        if not wire.HOST_NAME.match(asked.name) or not ASK.fullmatch(asked.ask):
             return refuse(request, 400, "not a host's name: a-z, 0-9, dot, dash and underscore, at most 63")
-        given = self._keeper.join(name)
-        if given is None:
-            return refuse(request, 409, f"{name} is the name of another host already; choose one with --name")
         address = request.getClientAddress().host
-        event = Event(
-            kind=kinds.HOST_JOINED, host=name, text=f"{name} joined from {address}", fields={"address": address}
-        )
-        self._state([event])
-        return json.encode(given)
+        waited = self._keeper.waits(asked.name)
+        bound = self._keeper.join(asked, address)
+        if bound is None:
+            return refuse(request, 409, f"{asked.name} is the name of another host already; choose one with --name")
+        if bound.state == "waiting":
+            if not waited:
+                text = f"{asked.name} asks to join from {address}: monitor436 host approve {asked.name}"
+                self._tell(kinds.HOST_WAITING, asked.name, text, address)
+            return refuse(request, 202, f"waits for approval: monitor436 host approve {asked.name}, on the server")
+        self._tell(kinds.HOST_JOINED, asked.name, f"{asked.name} joined from {address}", address)
+        return json.encode(self._keeper.given(bound))
+
+    def _tell(self, kind: str, host: str, text: str, address: str) -> None:
+        severity: kinds.Severity = "warning" if kind == kinds.HOST_WAITING else "info"
+        self._state([Event(kind=kind, host=host, severity=severity, text=text, fields={"address": address})])
 
     def _serve_plan(self, request: Request) -> bytes:
         host = self._keeper.host(authorization(request), "/plan")
@@ -214,6 +244,12 @@ class DoorService(Service):
             return refuse(request, 401, "no proof of a host's key")
         request.setHeader(b"content-type", b"application/json")
         return self._plan(host)
+
+    def _serve_key(self, request: Request) -> bytes:
+        proven = self._keeper.proven(authorization(request), "/key")
+        if proven is None:
+            return refuse(request, 401, "no proof of a host's key")
+        return json.encode(self._keeper.given(proven))
 
     def _serve_agent(self, request: Request) -> bytes:
         shown = authorization(request)

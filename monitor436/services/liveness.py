@@ -4,31 +4,28 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import MsgspecError, Struct, json
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from monitor436.model.roster import Roster, Seen
+from monitor436.last_seen import LastSeen
+from monitor436.last_seen import Snapshot as Snapshot
+from monitor436.last_seen import read_snapshot as read_snapshot
+from monitor436.model.lag import Lag
+from monitor436.model.roster import Roster
+from monitor436.model.settings import Heartbeat
 from monitor436.periodic import Periodic
 from monitor436.services.event_log import EventLog
-from monitor436.site import write_private
 
 EVERY = 0.5  # seconds between looks: a verdict falls within this of its deadline
+PULSE = 0.1  # seconds between two samples of how late this process is
 STALL = 1.0  # seconds a look may be late before this server's own absence is taken off everybody's silence
+MINUTE = 60.0
 KEEP_EVERY = 5.0  # seconds between snapshots
 KEEP_NEWS_EVERY = 1.0  # seconds between snapshots while hosts appear or change their state
 
 
-class Snapshot(Struct, frozen=True):
-    """What is kept of the roster and shown by `monitor436 hosts`: when (wall clock), by whom, and the hosts."""
-
-    wall: float
-    server: str
-    hosts: list[Seen]
-
-
 class Liveness(Periodic):
-    """Turns silence into events. `ping(host)` asks a host whether it is there."""
+    """Turns silence into events. `ping(host)` asks a host whether it is there; `lag` is that of the reactor."""
 
     log = Logger()
 
@@ -43,26 +40,34 @@ class Liveness(Periodic):
         clock: IReactorTime,
     ) -> None:
         super().__init__("liveness", EVERY, self.look, clock)
+        self.lag = Lag(int(MINUTE / PULSE))
+        self._pulse = Periodic("pulse", PULSE, self._beat, clock)
         self._roster = roster
         self._event_log = event_log
         self._ping = ping
-        self._keeps = keeps
-        self._server = server
+        self._last_seen = LastSeen(roster, keeps, server)
+        self._path = keeps
         self._monotonic = monotonic
-        self._looked = monotonic()
+        self._looked = self._pulsed = monotonic()
         self._kept = float("-inf")  # the first look keeps one: whoever asks then sees that the server runs
         self._kept_changes = 0
 
     def startService(self) -> None:
-        snapshot = read_snapshot(self._keeps)
-        self._looked = self._monotonic()
+        snapshot = self._last_seen.read()
+        self._looked = self._pulsed = self._monotonic()
         if snapshot is not None:
-            self._roster.restore(snapshot.hosts, self._looked)
+            self._roster.restore(snapshot.hosts, self._looked, max(0.0, time.time() - snapshot.wall))
         super().startService()
+        self._pulse.startService()
 
     def stopService(self) -> None:
+        self._pulse.stopService()
         super().stopService()
-        self._keep()
+        self._keep(lambda: self._last_seen.keep(self._monotonic(), time.time(), self.lag.p99()))
+
+    def follow(self, patience: Heartbeat) -> None:
+        """Other settings, from now on."""
+        self._roster.follow(patience)
 
     def look(self) -> None:
         """Look at the hosts whose deadline has passed. Own absence is excused first: the deaf hear nobody."""
@@ -78,21 +83,18 @@ class Liveness(Periodic):
         if expired.events:
             self._event_log.state(expired.events)
         changed = self._roster.changes != self._kept_changes
-        if now - self._kept >= (KEEP_NEWS_EVERY if changed else KEEP_EVERY):
+        if not self._last_seen.busy and now - self._kept >= (KEEP_NEWS_EVERY if changed else KEEP_EVERY):
             self._kept, self._kept_changes = now, self._roster.changes
-            self._keep()
+            self._last_seen.begin(now, time.time(), self.lag.p99())
+        self._keep(self._last_seen.turn)
 
-    def _keep(self) -> None:
-        snapshot = Snapshot(time.time(), self._server, self._roster.seen(self._monotonic()))
+    def _beat(self) -> None:
+        now = self._monotonic()
+        self.lag.took(max(0.0, now - self._pulsed - PULSE))
+        self._pulsed = now
+
+    def _keep(self, write: Callable[[], None]) -> None:
         try:
-            write_private(self._keeps, json.encode(snapshot), sync=False)
+            write()
         except OSError as problem:
-            self.log.warn("{path}: {why}", path=self._keeps, why=problem.strerror)
-
-
-def read_snapshot(path: Path) -> Snapshot | None:
-    """What the last run knew; None where there is nothing, or nothing that can be read."""
-    try:
-        return json.decode(path.read_bytes(), type=Snapshot)
-    except (OSError, MsgspecError):
-        return None
+            self.log.warn("{path}: {why}", path=self._path, why=problem.strerror)

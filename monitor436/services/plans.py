@@ -1,10 +1,12 @@
 """The plans in force: read from their folder, read anew after an edit, and who is told."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from monitor436.agent.event import PLAN_REFUSED
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.planbook import Planbook
@@ -19,7 +21,9 @@ SHOWN = 10  # problems told in one event; `monitor436 config check` tells them a
 class Plans(Periodic):
     """Serves the planbook of a folder. Files that do not read well never replace those that did.
 
-    `state(events)` takes what happened; `changed(hosts)` is called with those whose plan is another one now.
+    `canary` are patterns of hosts that get an edit first, and the seconds until the others do; if one of them refuses
+    its plan, all go back to what they had, until the next edit. `state(events)` takes what happened; `changed(hosts)`
+    is called with those whose plan is another one now.
     """
 
     log = Logger()
@@ -29,11 +33,17 @@ class Plans(Periodic):
         folder: str,
         every: float,
         rhythm: tuple[float, float],
+        canary: tuple[Sequence[str], float],
         state: Callable[[list[Event]], None],
         clock: IReactorTime,
     ) -> None:
         super().__init__("plans", every, self.look, clock)
+        self._clock = clock
+        self._canary, self._canary_wait = canary
+        self._trial: Planbook | None = None  # what the canary group follows, and nobody else yet
+        self._trial_ends = 0.0
         self.book = Planbook({})
+        self.mark = ""  # what all plans of this server are known by
         self.changed: Callable[[Iterable[str]], None] = lambda hosts: None
         self._folder = folder
         self._rhythm = rhythm
@@ -50,21 +60,39 @@ class Plans(Periodic):
 
     def digest(self, host: str) -> str:
         """The digest of the plan that a host should follow; empty while no plans without mistakes were read."""
-        digest = self._served.get(host)  # as good as the book's: `_read` brings it up to date
+        digest = self._served.get(host)  # as good as the book's: `_serve` brings it up to date
         if digest is None:
-            digest = self._served[host] = self.book.digest(host) if self._read_well else ""
+            digest = self._served[host] = self._book_of(host).digest(host) if self._read_well else ""
         return digest
 
     def plan(self, host: str) -> bytes:
         """That plan, canonical JSON."""
-        return self.book.plan(host)
+        return self._book_of(host).plan(host)
 
     def late(self, host: str) -> float:
         """After how many seconds of silence a host is late."""
-        return self.book.late(host)
+        return self._book_of(host).late(host)
+
+    def generation(self, host: str) -> int:
+        """The generation that a host's key must have at least."""
+        return self.book.generation(host)
+
+    def heard(self, events: Sequence[Event]) -> None:
+        """Events became durable: a canary that refuses its plan ends the trial."""
+        for event in events:
+            if event.kind == PLAN_REFUSED and self._trial is not None and self._is_canary(event.host):
+                self._trial = None
+                text = f"the edit of the plans stays off: {event.host} says: {event.text}"
+                self._state([Event(kind=kinds.PLANS_HELD, severity="warning", text=text)])
+                self._serve()
 
     def look(self) -> None:
         """Read the folder again if it changed and has stood still since the last look: half a file is not read."""
+        if self._trial is not None and self._clock.seconds() >= self._trial_ends:
+            self.book, self._trial = self._trial, None
+            changed = self._serve()
+            text = f"the canary group follows the edited plans; now {count(changed, 'more host')} to"
+            self._state([Event(kind=kinds.PLANS_CHANGED, text=text, fields={"hosts": changed})])
         found = stamp(self._folder)
         if found == self._stamp:
             self._moving = None
@@ -89,11 +117,29 @@ class Plans(Periodic):
             self.log.error("{text}", text=text)
             self._state([Event(kind=kinds.PLANS_REFUSED, severity="warning", text=text)])
             return
-        self.book, self._read_well = book, True
-        changed = [host for host, before in self._served.items() if book.digest(host) != before]
-        self._served.update((host, book.digest(host)) for host in changed)
         files, checks = book.size()
-        told = count(len(changed), "host")
-        text = f"plans read: {count(files, 'file')}, {count(checks, 'check')}; {told} to follow another plan"
-        self._state([Event(kind=kinds.PLANS_CHANGED, text=text, fields={"hosts": len(changed)})])
+        first = ""
+        if self._canary and self._read_well:
+            self._trial, self._trial_ends = book, self._clock.seconds() + self._canary_wait
+            first = " first"
+        else:
+            self.book, self._trial, self._read_well = book, None, True
+        changed = self._serve()
+        told = count(changed, "host")
+        text = f"plans read: {count(files, 'file')}, {count(checks, 'check')}; {told} to follow another plan{first}"
+        self._state([Event(kind=kinds.PLANS_CHANGED, text=text, fields={"hosts": changed})])
+
+    def _serve(self) -> int:
+        """Every host that is known has the plan of its book from now on; how many have another one than before."""
+        wanted = {host: self._book_of(host).digest(host) for host in self._served}
+        changed = [host for host, digest in wanted.items() if digest != self._served[host]]
+        self._served = wanted
+        self.mark = self.book.mark()
         self.changed(changed)
+        return len(changed)
+
+    def _book_of(self, host: str) -> Planbook:
+        return self._trial if self._trial is not None and self._is_canary(host) else self.book
+
+    def _is_canary(self, host: str) -> bool:
+        return any(fnmatchcase(host, pattern) for pattern in self._canary)

@@ -1,239 +1,23 @@
 """The checks of a plan: what is due is done, what changes is told, and nothing stops the rest."""
 
 import os
-import selectors
-import shutil
 import signal
-import tempfile
 import unittest
 from typing import Any
 
-from monitor436.agent import checks as module
-from monitor436.agent.checks import LOGS_EVERY, MOST_CHILDREN, POSITIONS_EVERY, Checks
-from monitor436.agent.plan import CommandCheck, Limit, LogCheck, Plan, ReadingCheck
-from monitor436.agent.readings import READINGS
+from monitor436.agent import running
+from monitor436.agent.notation import Limit
+from monitor436.agent.readings import READINGS, Reading
+from monitor436.agent.running import MOST_CHILDREN
 from monitor436.agent.runs import LOOK_EVERY
 from monitor436.agent.schedule import SOON, Schedule
+from tests.agent.checked import SH, ChecksCase
+from tests.agent.written import check
 
-WALL = 1700000000.0
-SH = "/bin/sh"
 
-
-def command(name: str, script: str, **more: object) -> CommandCheck:
+def command(name: str, script: str, **more: object) -> Any:
     """A check that runs a line of shell every minute."""
-    return CommandCheck(name, (SH, "-c", script), "", 60.0, 10.0, None, None, ())._replace(**more)
-
-
-class ChecksCase(unittest.TestCase):
-    """Shared: checks with a plan, a made-up clock, and everything they emit."""
-
-    def setUp(self) -> None:
-        self.folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.folder)
-        self.selector = selectors.DefaultSelector()
-        self.addCleanup(self.selector.close)
-        self.events: "list[Any]" = []
-        self.positions: "dict[str, Any]" = {}
-        self.kept = 0  # how often something was made durable
-        self.now = 1000.0
-        self.refusals = {}  # type: dict[tuple[str, ...], str]
-        self.checks: Any = self.start({})
-
-    def start(self, positions: "dict[str, object]") -> Checks:
-        """Checks as a start of the agent makes them."""
-        checks = Checks(
-            self.emit, lambda argv: self.refusals.get(argv, ""), self.selector, positions, lambda: WALL + self.now
-        )
-        self.addCleanup(self.end, checks)
-        return checks
-
-    def end(self, checks: Checks) -> None:
-        """No test leaves a process behind."""
-        checks.close()
-        for child in checks._dropped:
-            if not child.gone():
-                os.waitpid(child.pid, 0)
-
-    def emit(self, events: "list[dict[str, object]]", positions: "dict[str, object]") -> None:
-        """What the spool does."""
-        self.kept += 1
-        self.events += events
-        self.positions.update(positions)
-
-    def adopt(self, *checks: object) -> None:
-        """Put a plan with these checks in force."""
-        self.checks.adopt(Plan(5.0, 15.0, checks), self.now)
-
-    def told(self) -> "list[str]":
-        """The texts of the events since the last call."""
-        texts = [event["text"] for event in self.events]
-        self.events.clear()
-        return texts
-
-    def run_once(self, after: float = 0.0, logs: bool = True) -> float:
-        """One turn, some seconds later; when the next is due, in seconds from then."""
-        self.now += after
-        return float(self.checks.run(self.now, logs) - self.now)
-
-    def run_commands(self, after: float = SOON) -> "list[str]":
-        """A turn in which commands are due, and what comes of it: served as the loop does, until all have ended."""
-        self.run_once(after)
-        while self.selector.get_map():
-            for key, _ in self.selector.select(30):
-                key.data(self.now)
-        while [run for run in self.checks._commands.values() if run.child is not None]:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-            self.run_once(module.SOON)
-        return self.told()
-
-
-class LogTests(ChecksCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.log = os.path.join(self.folder, "app.log")
-        self.write("old error\n")
-        self.errors = LogCheck("errors", self.log, ("error",), "warning", ("os",))
-
-    def write(self, text: str) -> None:
-        """Append to the log."""
-        with open(self.log, "a") as file:
-            file.write(text)
-
-    def look(self) -> "list[str]":
-        """What the next look at logs tells."""
-        self.run_once(LOGS_EVERY)
-        return self.told()
-
-    def test_new_lines_that_match_are_told(self) -> None:
-        """With the wall clock of the moment they were read."""
-        self.adopt(self.errors)
-        self.run_once()
-        self.write("an error\nall well\n")
-        self.assertEqual(self.run_once(LOGS_EVERY), LOGS_EVERY)
-        self.assertEqual(self.events[0]["at"], WALL + self.now)
-        self.assertEqual(self.told(), ["an error"])
-
-    def test_a_file_is_looked_at_every_half_second_and_not_more_often(self) -> None:
-        """Turns may come for other reasons."""
-        self.adopt(self.errors)
-        self.run_once()
-        self.write("an error\n")
-        self.assertEqual(self.run_once(LOGS_EVERY / 4), LOGS_EVERY * 3 / 4)
-        self.assertEqual(self.told(), [])
-
-    def test_while_there_is_more_the_next_turn_is_at_once(self) -> None:
-        """And everything comes."""
-        self.adopt(self.errors)
-        self.run_once()
-        self.write(("error" + "x" * 94 + "\n") * 6000)
-        self.assertEqual(self.run_once(LOGS_EVERY), 0.0)
-        while self.run_once() == 0.0:
-            pass
-        self.assertEqual(len(self.told()), 6000)
-
-    def test_events_and_the_position_behind_them_are_kept_together(self) -> None:
-        """What a restart reads on from."""
-        self.adopt(self.errors)
-        self.run_once()
-        self.write("first error\n")
-        self.look()
-        self.write("second error\n")
-        self.checks = self.start(dict(self.positions))
-        self.adopt(self.errors)
-        self.assertEqual(self.look(), ["second error"])
-
-    def test_a_file_first_seen_is_kept_at_once(self) -> None:
-        """An agent that dies right after its first plan loses no line."""
-        self.adopt(self.errors)
-        self.run_once()
-        self.write("an error\n")
-        self.checks = self.start(dict(self.positions))
-        self.adopt(self.errors)
-        self.assertEqual(self.look(), ["an error"])
-
-    def test_positions_without_events_are_kept_now_and_then(self) -> None:
-        """Each is a write to the disk."""
-        self.adopt(self.errors)
-        self.run_once()
-        kept = self.kept
-        for _ in range(10):
-            self.write("all well\n")
-            self.look()
-        self.assertEqual(self.kept, kept)
-        self.run_once(POSITIONS_EVERY)
-        self.assertEqual(self.kept, kept + 1)
-        self.run_once(POSITIONS_EVERY)
-        self.assertEqual(self.kept, kept + 1, "nothing was written since")
-
-    def test_positions_are_kept_at_the_end(self) -> None:
-        """A clean stop loses nothing."""
-        self.adopt(self.errors)
-        self.run_once()
-        self.write("all well\n")
-        self.look()
-        self.checks.close()
-        self.checks = self.start(dict(self.positions))
-        self.assertEqual(self.positions[self.log][0]["offset"], os.path.getsize(self.log))
-
-    def test_logs_are_left_alone_while_the_spool_is_full(self) -> None:
-        """They wait where they are, and come later."""
-        self.adopt(self.errors)
-        self.run_once()
-        self.write("an error\n")
-        self.assertEqual(self.run_once(LOGS_EVERY, logs=False), LOGS_EVERY)
-        self.assertEqual(self.told(), [])
-        self.assertEqual(self.look(), ["an error"])
-
-    def test_several_rules_look_at_one_file(self) -> None:
-        """It is read once for all of them."""
-        self.adopt(self.errors, self.errors._replace(name="disks", match=("disk",)))
-        self.run_once()
-        self.write("disk error\n")
-        self.run_once(LOGS_EVERY)
-        self.assertEqual(sorted(str(event["check"]) for event in self.events), ["disks", "errors"])
-
-    def test_a_rule_edit_misses_no_line(self) -> None:
-        """The file is read on where it was; the new rule sees what comes from then on."""
-        self.adopt(self.errors)
-        self.run_once()
-        self.write("disk full\nan error\n")
-        self.adopt(self.errors._replace(match=("disk",)))
-        self.assertEqual(self.look(), ["disk full"])
-
-    def test_a_rule_that_comes_back_goes_on_where_it_stopped(self) -> None:
-        """A slip in a plan, mended a minute later, loses nothing and doubles nothing."""
-        self.adopt(self.errors)
-        self.run_once()
-        self.write("all well\nfirst error\n")
-        self.look()
-        self.adopt()
-        self.write("second error\n")
-        self.assertEqual(self.look(), [])
-        self.adopt(self.errors)
-        self.assertEqual(self.look(), ["second error"])
-
-    def test_a_file_that_cannot_be_read_is_told_once(self) -> None:
-        """And once when it can."""
-        os.rename(self.log, self.log + ".1")
-        os.mkfifo(self.log)
-        self.adopt(self.errors)
-        self.assertEqual(self.look(), [self.log + ": not a regular file"])
-        self.assertEqual(self.look(), [])
-        os.unlink(self.log)
-        self.write("")
-        self.assertEqual(self.look(), [self.log + " can be read again"])
-
-    def test_a_rule_with_a_fault_does_not_stop_the_others(self) -> None:
-        """It is told and off."""
-        self.adopt(self.errors, self.errors._replace(name="all", match=(".",)))
-        self.run_once()
-        self.checks._rules[self.errors]._searches = [None]
-        self.write("an error\n")
-        texts = self.look()
-        self.assertIn("errors: off until it changes: TypeError", texts[0])
-        self.assertEqual(texts[1:], ["an error"])
-        self.write("an error\n")
-        self.assertEqual(self.look(), ["an error"])
+    return check(name, command=[SH, "-c", script], **more)
 
 
 class ReadingTests(ChecksCase):
@@ -241,9 +25,9 @@ class ReadingTests(ChecksCase):
         super().setUp()
         self.value: Any = 1.0
         self.taken = 0
-        READINGS["made_up"] = self.read
+        READINGS["made_up"] = Reading(self.read, "")
         self.addCleanup(READINGS.pop, "made_up")
-        self.check = ReadingCheck("made up", "made_up", "", 60.0, Limit("above", 5.0), None, ())
+        self.check = check("invented", reading="load1", warning="above 5")._replace(reading="made_up")
 
     def read(self, of: str, root: str) -> float:
         """The made-up reading."""
@@ -268,7 +52,7 @@ class ReadingTests(ChecksCase):
         self.value = 6.0
         self.run_once(60.0)
         self.run_once(60.0)
-        self.assertEqual(self.told(), ["made up is 6: warning (above 5)"])
+        self.assertEqual(self.told(), ["invented is 6: warning (above 5)"])
 
     def test_a_check_that_did_not_change_keeps_state_and_deadline(self) -> None:
         """A plan with one more check is no start over."""
@@ -276,7 +60,7 @@ class ReadingTests(ChecksCase):
         self.adopt(self.check)
         wait = self.run_once(SOON)
         self.told()
-        self.adopt(ReadingCheck("load", "load1", "", 3600.0, Limit("above", 1e9), None, ()), self.check)
+        self.adopt(check("load", reading="load1", every=3600, warning="above 1000000"), self.check)
         self.run_once(SOON)
         self.assertEqual(self.taken, 1)
         self.run_once(wait - SOON)
@@ -288,18 +72,18 @@ class ReadingTests(ChecksCase):
         self.adopt(self.check)
         self.run_once(SOON)
         self.told()
-        self.adopt(self.check._replace(warning=Limit("above", 7.0)))
+        self.adopt(self.check._replace(warning=Limit("above", 7.0, 7.0)))
         self.run_once(SOON)
-        self.assertEqual(self.told(), ["made up is 6: ok"])
+        self.assertEqual(self.told(), ["invented is 6: ok"])
 
     def test_a_reading_with_a_fault_does_not_stop_the_others(self) -> None:
         """It is told once."""
         self.value = ZeroDivisionError("by zero")
-        other = ReadingCheck("uptime", "uptime_seconds", "", 60.0, Limit("above", 0.0), None, ())
+        other = check("uptime", reading="uptime_seconds", warning="above 0")
         self.adopt(self.check, other)
         self.run_once(SOON)
         texts = sorted(str(text) for text in self.told())
-        self.assertIn("made up: ZeroDivisionError", texts[0])
+        self.assertIn("invented: ZeroDivisionError", texts[0])
         self.assertIn("uptime is", texts[1])
         self.run_once(60.0)
         self.assertEqual(self.told(), [])
@@ -320,13 +104,13 @@ class CommandTests(ChecksCase):
 
     def test_a_number_in_the_output_is_judged(self) -> None:
         """The first one, if the plan does not say which."""
-        self.adopt(command("users", "echo there are -1.5 or 7", warning=Limit("below", 0.0)))
+        self.adopt(command("users", "echo there are -1.5 or 7", warning="below 0"))
         self.assertEqual(self.run_commands(), ["users is -1.5: warning (below 0)"])
 
     def test_the_plan_may_say_which_number(self) -> None:
         """By a group, or by the whole match."""
         output = "echo 12 users=7"
-        limit = Limit("above", 5.0)
+        limit = "above 5"
         self.adopt(
             command("group", output, value=r"users=(\d+)", warning=limit),
             command("whole", output, value=r"\d\d", warning=limit),
@@ -347,7 +131,7 @@ class CommandTests(ChecksCase):
 
     def test_output_without_a_value_is_a_failure(self) -> None:
         """So are an optional group that is empty, what is no number, and a number that a killed program left."""
-        limit = Limit("above", 5.0)
+        limit = "above 5"
         self.adopt(
             command("none", "echo nothing", warning=limit),
             command("empty", "echo b", value="(a)?b", warning=limit),
@@ -366,7 +150,7 @@ class CommandTests(ChecksCase):
 
     def test_a_program_that_is_not_there_is_told(self) -> None:
         """In one event."""
-        self.adopt(command("gone", "")._replace(command=("/no/such",)))
+        self.adopt(check("gone", command=["/no/such"]))
         self.assertEqual(self.run_commands(), ["gone: No such file or directory"])
 
     def test_programs_are_those_of_the_standard_folders_and_speak_plainly(self) -> None:
@@ -379,9 +163,9 @@ class CommandTests(ChecksCase):
 
     def test_a_command_that_the_host_refuses_is_told_and_not_run(self) -> None:
         """Once a plan."""
-        check = command("users", "echo 1; exit 1")
-        self.refusals[check.command] = "not in the list"
-        self.adopt(check)
+        users = command("users", "echo 1; exit 1")
+        self.refusals[users.command] = "not in the list"
+        self.adopt(users)
         self.assertEqual(self.told(), ["users: not in the list"])
         self.assertEqual(self.run_commands(), [])
         self.assertEqual(self.run_commands(60.0), [])
@@ -399,7 +183,7 @@ class CommandTests(ChecksCase):
 
     def test_one_run_of_a_check_at_a_time(self) -> None:
         """A turn that comes while it runs is missed."""
-        self.adopt(command("slow", "exec sleep 1000", every=1.0, timeout=100.0))
+        self.adopt(command("slow", "exec sleep 1000", every=1, timeout=100))
         for _ in range(5):
             self.run_once(2.0)
         self.assertEqual(len(self.selector.get_map()), 1)
@@ -429,8 +213,8 @@ class CommandTests(ChecksCase):
         for key, _ in self.selector.select(30):
             key.data(self.now)
         self.assertFalse(self.selector.get_map())
-        self.assertAlmostEqual(self.run_once(), module.SOON)
-        self.assertEqual(self.run_once(module.SOON), LOOK_EVERY)
+        self.assertAlmostEqual(self.run_once(), running.SOON)
+        self.assertEqual(self.run_once(running.SOON), LOOK_EVERY)
         self.open_gate(gate)
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         self.run_once(LOOK_EVERY)
@@ -438,11 +222,12 @@ class CommandTests(ChecksCase):
 
     def test_those_that_wait_longest_are_started_first(self) -> None:
         """However they stand in the plan."""
-        names = sorted("abcdef", key=lambda name: Schedule(name, 60.0, 0.0).due, reverse=True)
-        self.adopt(*[command(name, "exec sleep 1000") for name in names])
+        due = {name: Schedule(" " + name, 60.0, self.now).due for name in "abcdefgh"}
+        self.adopt(*[command(name, "exec sleep 1000") for name in sorted(due, key=lambda name: -due[name])])
         self.run_once(SOON)
-        running = [check.name for check, run in self.checks._commands.items() if run.child is not None]
-        self.assertEqual(running, names[-MOST_CHILDREN:])
+        started = {check.name for check, run in self.checks._commands.items() if run.child is not None}
+        self.assertEqual(len(started), MOST_CHILDREN)
+        self.assertLessEqual(max(due[name] for name in started), min(due[name] for name in due.keys() - started))
 
     def test_a_command_over_its_time_is_ended_and_told(self) -> None:
         """The turn is due when its time is over, however seldom it runs."""
@@ -499,8 +284,8 @@ class EmptyTests(ChecksCase):
         """Nor anything to keep."""
         self.adopt()
         self.assertEqual(self.run_once(), float("inf"))
-        self.checks.close()
-        self.assertEqual(self.kept, 0)
+        self.checks.close(self.now)
+        self.assertEqual(self.writes, 0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Programs are run without waiting for them, and none of them can hold up the agent."""
 
+import contextlib
 import errno
 import os
+import random
 import resource
 import select
 import shutil
@@ -12,9 +14,28 @@ from typing import Any
 
 from monitor436.agent import commands
 from monitor436.agent.commands import ABANDON_AFTER, KILL_AFTER, STUCK, Child, Finished
+from monitor436.agent.spawning import keep_open_files_private
 
 SH = "/bin/sh"
 PATIENT = 30000  # milliseconds in which anything here has long happened
+RUNS = 300
+NEVER = 1e9
+SHORT = (
+    ("true",),
+    ("false",),
+    ("/no/such/program",),
+    (SH, "-c", "echo out; echo err >&2; exit 3"),
+    (SH, "-c", "kill -9 $$"),
+    (SH, "-c", "exec >&- 2>&- <&-; exit 2"),
+    (SH, "-c", "sleep 1000 & echo left in the session"),
+    ("head", "-c", "300000", "/dev/zero"),
+)  # programs that end by themselves
+LONG = (
+    ("sleep", "1000"),
+    ("yes",),
+    (SH, "-c", "exec >&- 2>&-; exec sleep 1000"),
+    (SH, "-c", "trap '' TERM HUP INT; while :; do sleep 1000; done"),
+)  # and such that do not
 
 
 class ChildCase(unittest.TestCase):
@@ -131,6 +152,7 @@ class ChildTests(ChildCase):
         other = self.start("sleep", "1000")
         with open(__file__) as file:
             os.set_inheritable(file.fileno(), True)
+            keep_open_files_private()
             looks = ["[ -e /proc/$$/fd/{0} ] && echo {0}".format(fd) for fd in (file.fileno(), other.fd)]
             child = self.start(SH, "-c", "; ".join(looks + ["[ -e /proc/$$/fd/0 ] && echo looked"]))
         self.assertEqual(self.finished(child).output, b"looked\n")
@@ -225,6 +247,34 @@ class DeadlineTests(ChildCase):
         self.assertEqual(child.poll(10.0 + KILL_AFTER + ABANDON_AFTER).problem, STUCK)
         with self.assertRaises(OSError):
             os.fstat(child.fd)
+
+
+class ManyRunsTests(unittest.TestCase):
+    def test_many_runs_leave_nothing_behind(self) -> None:
+        """No process and no descriptor, of programs of every kind, four at once."""
+        dice = random.Random(436)
+        before = os.listdir("/proc/self/fd")
+        running, now, ended = {}, 0.0, 0  # type: ignore[var-annotated]
+        poll = select.poll()
+        while ended < RUNS:
+            while len(running) < 4 and ended + len(running) < RUNS:
+                long = dice.random() < 0.1
+                child = Child(dice.choice(LONG if long else SHORT), now + 5.0 if long else NEVER, limit=100)
+                running[child.fd] = child
+                poll.register(child.fd, select.POLLIN)
+            now += 0.1
+            for fd, _ in poll.poll(1):
+                if running[fd].read():
+                    poll.unregister(fd)  # it is about to end, or has closed its output
+            for fd, child in list(running.items()):
+                if child.poll(now) is not None:
+                    with contextlib.suppress(KeyError):
+                        poll.unregister(fd)
+                    del running[fd]
+                    ended += 1
+        self.assertEqual(os.listdir("/proc/self/fd"), before)
+        with self.assertRaises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
 
 
 class TroubleTests(unittest.TestCase):

@@ -87,7 +87,8 @@ class OutboxTests(unittest.TestCase):
         """However long the spool is."""
         for _ in range(200):
             self.say("x" * 500)
-        self.assertLessEqual(len(self.outbox.send(0.0)), 2 * module.AHEAD)
+        self.outbox.acknowledge("a" * 16, 0, 0.0)
+        self.assertEqual(len(self.outbox.send(0.0)), module.AHEAD)
         self.assertEqual(self.outbox.send(0.0), [])
 
     def test_a_new_home_gets_what_nobody_acknowledged(self) -> None:
@@ -100,6 +101,37 @@ class OutboxTests(unittest.TestCase):
         self.outbox.restart({}, 0.3)
         message = json.loads(self.outbox.send(0.3)[0].decode())
         self.assertEqual((message["n"], message["a"], len(message["e"])), (3, 2, 1))
+
+    def test_what_may_have_gone_to_another_server_says_so(self) -> None:
+        """Up to the last number that was sent there; what comes later does not."""
+        self.outbox.restart({}, 0.0, "srv1")
+        self.say("a")
+        self.assertEqual(json.loads(self.outbox.send(0.0)[0].decode())["r"], 0)
+        self.outbox.restart({}, 0.1, "srv1")
+        self.assertEqual(json.loads(self.outbox.send(0.1)[0].decode())["r"], 0)
+        self.outbox.restart({}, 0.2, "srv2")
+        self.assertEqual(json.loads(self.outbox.send(0.2)[0].decode())["r"], 1)
+        self.say("b")
+        sent = json.loads(self.outbox.send(0.2)[0].decode())
+        self.assertEqual((sent["n"], sent["r"]), (2, 1))
+
+    def test_what_an_earlier_run_left_may_have_gone_anywhere(self) -> None:
+        """Nobody knows any more to whom it was sent."""
+        self.say("a")
+        after = Spool(self.spool._folder, "b" * 16)
+        self.addCleanup(after.close)
+        sent = json.loads(Outbox(after).send(0.0)[0].decode())
+        self.assertEqual((sent["n"], sent["r"]), (1, 1))
+
+    def test_the_server_says_how_many_datagrams_it_takes_at_once(self) -> None:
+        """Two, until it has; never more than a window."""
+        for _ in range(100):
+            self.say("x" * 500)
+        self.assertEqual(len(self.outbox.send(0.0)), module.FIRST)
+        self.outbox.acknowledge("a" * 16, 2, 0.1, 7)
+        self.assertEqual(len(self.outbox.send(0.1)), 7)
+        self.outbox.acknowledge("a" * 16, 9, 0.2, 1000)
+        self.assertEqual(len(self.outbox.send(0.2)), module.AHEAD)
 
     def test_everything_arrives_once_and_in_order_through_loss(self) -> None:
         """Datagrams and acknowledgements lost, doubled and late, by a seeded chance."""

@@ -8,7 +8,8 @@ import unittest
 from typing import Any
 
 from monitor436.agent import plan, shape
-from monitor436.agent.readings import NEEDS_OF, READINGS
+from monitor436.agent.notation import After, Limit, Over
+from monitor436.agent.readings import READINGS
 
 SYSLOG = {"name": "syslog errors", "log": "/var/log/syslog", "match": ["error", "fail(ed|ure)"], "tags": ["os"]}
 USERS = {
@@ -19,6 +20,7 @@ USERS = {
     "warning": "above 5",
     "critical": "above 10",
 }
+NGINX = {"name": "web", "process": "nginx"}
 ROOT = {"name": "root full", "reading": "filesystem_used_percent", "of": "/", "warning": "above 80"}
 
 
@@ -50,17 +52,28 @@ class RefusalTests(unittest.TestCase):
 
 class ReadTests(RefusalTests):
     def test_each_kind_of_check_is_read_with_its_defaults(self) -> None:
-        """A log, a command and a reading; the durations are seconds."""
-        read = plan.read({"beat": 2, "late": 10.0, "checks": [SYSLOG, USERS, ROOT]})
+        """A log, a process, a command and a reading; the durations are seconds."""
+        read = plan.read({"beat": 2, "late": 10.0, "checks": [SYSLOG, NGINX, USERS, ROOT]})
         self.assertEqual((read.beat, read.late), (2.0, 10.0))
-        log, command, reading = read.checks
+        log, process, command, reading = read.checks
         match = ("error", "fail(ed|ure)")
-        self.assertEqual(log, plan.LogCheck("syslog errors", "/var/log/syslog", match, "warning", ("os",)))
-        limits = (plan.Limit("above", 5.0), plan.Limit("above", 10.0))
-        words = ("who", "-q")
-        self.assertEqual(command, plan.CommandCheck("users", words, "# users=(\\d+)", 60.0, 10.0, *limits, tags=()))
-        limit = plan.Limit("above", 80.0)
-        self.assertEqual(reading, plan.ReadingCheck("root full", "filesystem_used_percent", "/", 60.0, limit, None, ()))
+        none = {"exclude": (), "text": "", "count": 0.0, "over": None, "absent": 0.0, "active": ()}
+        self.assertEqual(
+            log,
+            plan.LogCheck(
+                name="syslog errors", log="/var/log/syslog", match=match, severity="warning", tags=("os",), **none
+            ),
+        )
+        timed = {"every": 60.0, "metric": "", "tags": (), "active": ()}
+        counted = {"command_line": "", "user": "", "least": 1, "most": None, "ps": (), "severity": "warning"}
+        self.assertEqual(
+            process, plan.ProcessCheck("web", "nginx", timeout=10.0, after=After(2, 2), **counted, **timed)
+        )
+        limits = {"warning": Limit("above", 5.0, 5.0), "critical": Limit("above", 10.0, 10.0), "after": After(1, 1)}
+        said = {"command": ("who", "-q"), "value": "# users=(\\d+)", "nagios": False, "timeout": 10.0}
+        self.assertEqual(command, plan.CommandCheck("users", **said, **limits, **timed))
+        limits.update(warning=Limit("above", 80.0, 80.0), critical=None)
+        self.assertEqual(reading, plan.ReadingCheck("root full", "filesystem_used_percent", "/", **limits, **timed))
 
     def test_the_empty_plan_beats_every_five_seconds(self) -> None:
         """And is late after three beats."""
@@ -124,7 +137,7 @@ class ReadTests(RefusalTests):
 
     def test_a_check_is_of_exactly_one_kind(self) -> None:
         """None and two are slips."""
-        self.assert_problem({"name": "x"}, (), "needs exactly one of log, command and reading, has none")
+        self.assert_problem({"name": "x"}, (), "needs exactly one of log, process, command and reading, has none")
         self.assert_problem(dict(SYSLOG, command=["who"]), (), "has log and command")
 
     def test_names_are_short_printable_and_unique(self) -> None:
@@ -138,11 +151,68 @@ class ReadTests(RefusalTests):
             [(("checks", 2, "name"), 'another check is called "syslog errors" too')],
         )
 
-    def test_logs_are_absolute_paths_of_single_files(self) -> None:
-        """Nothing relative, nothing upwards, no pattern, no folder."""
-        for path in ("syslog", "/var/../etc/shadow", "/var/log/*.log", "/var/log/", "/a\0b", "/a\nb", ["/a"], ""):
+    def test_logs_are_absolute_paths_or_patterns(self) -> None:
+        """Nothing relative, nothing upwards, no folder, no pattern that goes down by itself."""
+        for path in ("syslog", "/var/../etc/shadow", "/var/**/a.log", "/var/log/", "/a\0b", "/a\nb", ["/a"], ""):
             self.assert_problem(dict(SYSLOG, log=path), ("log",), "")
-        self.assertEqual(one(dict(SYSLOG, log="/var/log/a..b")).log, "/var/log/a..b")
+        for path in ("/var/log/a..b", "/var/log/*/[ab]?.log"):
+            self.assertEqual(one(dict(SYSLOG, log=path)).log, path)
+
+    def test_a_log_has_one_form(self) -> None:
+        """Lines, or a count, or too many, or none for too long."""
+        self.assertEqual(one(dict(SYSLOG, count="1h")).count, 3600.0)
+        self.assertEqual(one(dict(SYSLOG, over="10 in 5m")).over, Over(10, 300.0))
+        self.assertEqual(one(dict(SYSLOG, absent="90s")).absent, 90.0)
+        self.assert_problem(dict(SYSLOG, count="1h", absent="1h"), (), "only one of count, over and absent")
+        for bad in ("10", "10 in", "in 5m", "0 in 5m", "10 in 5", "10001 in 5m", "1 in 8d", "x in 5m", 10, None):
+            self.assert_problem(dict(SYSLOG, over=bad), ("over",), "expected")
+
+    def test_a_text_names_groups_that_there_are(self) -> None:
+        """A slip would be an empty place in every event."""
+        match = "from (?P<address>\\S+)"
+        text = "{address} {line} {path} {count} {{}}"
+        self.assertEqual(one(dict(SYSLOG, match=match, text=text)).text, text)
+        for bad in ("{adress}", "{}", "{", "}", "{0}", "{a b}"):
+            self.assert_problem(
+                dict(SYSLOG, match=match, text=bad), ("text",), "stands for nothing; known are {address}"
+            )
+
+    def test_active_hours_are_days_and_times(self) -> None:
+        """Written back the same, in lower case."""
+        self.assertEqual(one(dict(SYSLOG, active="Mon-Fri  08:00-18:00")).active, ("mon-fri 08:00-18:00",))
+        self.assertEqual(one(dict(ROOT, active=["sat", "22:00-06:00"])).active, ("sat", "22:00-06:00"))
+        self.assert_problem(dict(ROOT, active=["weekend"]), ("active", 0), "expected days such as")
+
+    def test_processes_are_at_least_one_if_nothing_is_said(self) -> None:
+        """And may be none, if only the most is said."""
+        said = [one(dict(NGINX, **more)) for more in ({}, {"most": 0}, {"least": "2", "most": 3}, {"least": 0})]
+        self.assertEqual([(each.least, each.most) for each in said], [(1, None), (0, 0), (2, 3), (0, None)])
+        self.assert_problem(dict(NGINX, least=2, most=1), ("most",), "no less than least")
+        self.assert_problem(dict(NGINX, least=-1), ("least",), "expected a whole number")
+        self.assert_problem(dict(NGINX, least=True), ("least",), "expected a whole number")
+        self.assert_problem(dict(NGINX, user="a b"), ("user",), "expected the name of a user")
+        self.assert_problem(dict(NGINX, ps="ps -ef"), ("ps",), "such as [ps, -ef]")
+
+    def test_after_is_a_number_of_runs(self) -> None:
+        """In a row, or out of more."""
+        said = [one(dict(ROOT, after=text)).after for text in ("2", 2, "2 of 3", "1 of 20")]
+        self.assertEqual(said, [After(2, 2), After(2, 2), After(2, 3), After(1, 20)])
+        for bad in ("0", "3 of 2", "1 of 21", "two", "2 of", True, 1.5, None, ""):
+            self.assert_problem(dict(ROOT, after=bad), ("after",), "expected")
+
+    def test_a_nagios_plug_in_judges_by_itself(self) -> None:
+        """Whatever else would is out of place."""
+        self.assertTrue(one({"name": "x", "command": ["check_load"], "nagios": "yes"}).nagios)
+        for key, value in (("value", "x"), ("warning", "above 1"), ("critical", "above 1"), ("metric", "x")):
+            check = {"name": "x", "command": ["check_load"], "nagios": True, key: value}
+            self.assert_problem(check, (key,), "has no place here")
+        self.assert_problem({"name": "x", "command": ["x"], "nagios": "perhaps"}, ("nagios",), "expected yes or no")
+
+    def test_a_value_that_nobody_looks_at_is_a_slip(self) -> None:
+        """It needs a limit or a metric."""
+        command = {"name": "x", "command": ["x"], "value": "(.)"}
+        self.assert_problem(command, ("value",), "nobody looks at the value")
+        self.assertEqual(one(dict(command, metric="users")).metric, "users")
 
     def test_patterns_are_compiled_as_the_bytes_that_match(self) -> None:
         """Also one that is fine as text but not as bytes."""
@@ -173,24 +243,37 @@ class ReadTests(RefusalTests):
         self.assert_problem(dict(USERS, value="("), ("value",), "not a regular expression")
 
     def test_readings_are_those_that_the_agent_has(self) -> None:
-        """With an object where they need one, only there, and with a limit."""
-        for reading in READINGS:
+        """With an object where they need one, only there, and with somebody who looks at them."""
+        objects = {"path": ("/", "var"), "device": ("sda", "/dev/sda"), "interface": ("eth0.1", "a b")}
+        for reading, known in READINGS.items():
+            kind = known.of
             check = {"name": reading, "reading": reading, "warning": "above 1"}
-            if reading in NEEDS_OF:
+            if kind:
+                good, bad = objects[kind]
                 self.assert_problem(check, (), 'needs "of"')
-                check["of"] = "/"
+                self.assert_problem(dict(check, of=bad), ("of",), "expected")
+                check["of"] = good
             else:
                 self.assert_problem(dict(check, of="/"), ("of",), "takes no")
             self.assertEqual(one(check).reading, reading)
-            self.assert_problem(without(check, "warning"), (), "without a limit")
+            self.assert_problem(without(check, "warning"), (), "nobody looks at the value")
+            self.assertEqual(one(dict(without(check, "warning"), metric="m")).metric, "m")
         self.assert_problem(dict(ROOT, reading="filesystem_used_procent"), ("reading",), "filesystem_used_percent")
 
     def test_limits_are_a_direction_and_a_number(self) -> None:
         """Anything else is refused."""
         for text, limit in (("above 5", 5.0), ("above  -0.5", -0.5), ("above 1e3", 1000.0), ("above -0", 0.0)):
-            self.assertEqual(one(dict(ROOT, warning=text)).warning, plan.Limit("above", limit))
+            self.assertEqual(one(dict(ROOT, warning=text)).warning, Limit("above", limit, limit))
         for bad in ("5", "above", "over 5", "above five", "above nan", "above inf", "above 1e999", "> 5", 5, None, ""):
             self.assert_problem(dict(ROOT, warning=bad), ("warning",), "expected a limit")
+
+    def test_a_limit_can_end_elsewhere_than_it_begins(self) -> None:
+        """On the side that is well."""
+        self.assertEqual(one(dict(ROOT, warning="above 85 until 80")).warning, Limit("above", 85.0, 80.0))
+        self.assertEqual(one(dict(ROOT, warning="below 10 until 12.5")).warning, Limit("below", 10.0, 12.5))
+        for bad in ("above 85 until 90", "below 10 until 5"):
+            self.assert_problem(dict(ROOT, warning=bad), ("warning",), "over at")
+        self.assert_problem(dict(ROOT, warning="above 85 until"), ("warning",), "expected a limit")
 
     def test_a_critical_limit_lies_beyond_the_warning_limit(self) -> None:
         """On the far side of it, whichever way that is."""
@@ -253,7 +336,13 @@ class DurationTests(RefusalTests):
 class DumpTests(unittest.TestCase):
     def test_a_plan_that_is_read_back_is_equal(self) -> None:
         """All kinds of check, with and without what may be left out."""
-        read = plan.read({"checks": [SYSLOG, USERS, ROOT, {"name": "x", "command": ["true"]}]})
+        more = [
+            {"name": "x", "command": ["true"]},
+            {"name": "y", "command": ["true"], "nagios": True, "after": "2 of 3", "active": ["mon 08:00-09:00"]},
+            {"name": "z", "log": "/a*", "match": ["(?P<g>x)"], "exclude": ["y"], "over": "3 in 90s", "text": "{g}"},
+            dict(NGINX, most=0, user="www-data", command_line="-g", ps=["ps", "-ef"]),
+        ]
+        read = plan.read({"checks": [SYSLOG, USERS, dict(ROOT, warning="above 80 until 70.5", metric="root"), *more]})
         self.assertEqual(plan.read(json.loads(plan.dump(read).decode())), read)
 
     def test_limits_keep_their_last_bit(self) -> None:
@@ -268,7 +357,7 @@ class DumpTests(unittest.TestCase):
         dumped = plan.dump(plan.read({"checks": [dict(without(ROOT, "of"), reading="load1", name="größe")]}))
         self.assertEqual(
             dumped.decode(),
-            '{"beat":5.0,"checks":[{"every":60.0,"name":"größe","reading":"load1","tags":[],'
+            '{"beat":5.0,"checks":[{"after":"1 of 1","every":60.0,"name":"größe","reading":"load1",'
             '"warning":"above 80"}],"late":15.0}',
         )
 

@@ -14,7 +14,10 @@ SHOWN = 3000  # characters of an output around what is wrong in it
 
 
 class Agent:
-    """The agent of one host: one file, a state folder, a log to follow. It can be started again after its end."""
+    """The agent of one host: one file, a state folder, a log to follow. It can be started again after its end.
+
+    It reads whatever log a plan names: those of tests are in temporary folders.
+    """
 
     def __init__(self, folder: Path, file: Path, prefix: Sequence[str] = (), options: Sequence[str] = ()) -> None:
         folder.mkdir()
@@ -23,7 +26,7 @@ class Agent:
         self.log.touch()
         self.process: Process | None = None
         self._console = folder / "agent.log"
-        self._argv: list[str | Path] = [file, "--state", self.state, *options]
+        self._argv: list[str | Path] = [file, "--state", self.state, "--logs", "any", *options]
         self._prefix = prefix
 
     def start(self) -> "Agent":

@@ -17,7 +17,7 @@ UNHEARD = 2.0  # seconds in which a server that is not obeyed has sent four beac
 
 
 class SegmentTests(Stage):
-    """Agents are started as `./agent436.pyz`; `--state` alone is typed, as all hosts here share one disk."""
+    """Agents are started as `./agent436.pyz`; what is typed is only because all hosts here share one disk."""
 
     def setUp(self) -> None:
         self.lan = made_lan(["s1", "s2", *HOSTS])

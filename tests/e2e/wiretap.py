@@ -4,6 +4,7 @@ import contextlib
 import random
 import select
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,17 +17,20 @@ from tests.e2e.patience import eventually
 
 LOOPBACK = "127.0.0.1"
 LARGEST = 65535
+TIMES = 35  # SO_TIMESTAMPNS of socket(7), which Python does not name; also the type of the message that tells the time
+TIME = struct.Struct("@ll")  # seconds and nanoseconds, struct timespec
 UDP_TABLE = Path("/proc/net/udp")
 SEND_AT_ONCE = 64  # datagrams until the receiver is waited for
 Address = tuple[str, int]
 
 
 class Seen(NamedTuple):
-    """A datagram on its way: from the agent or to it."""
+    """A datagram on its way, from the agent or to it; when the kernel had it, however late it was read."""
 
     to_server: bool
     kind: str
     datagram: bytes
+    at: float
 
 
 def waiting(port: int) -> int:
@@ -92,6 +96,7 @@ class Wiretap:
         self.held: dict[str, bytes] = {}
         self.agent: Address | None = None
         self._hold: set[str] = set()
+        self._at = 0.0  # when what is looked at now arrived
         self._key = wire.Key(beacon_key)
         self._hears, self._server = (LOOPBACK, hears), (LOOPBACK, port)
         self._beacons = self._bound(say)
@@ -170,7 +175,10 @@ class Wiretap:
             if self._ends in ready:
                 return
             for each in ready:
-                turns[each](*each.recvfrom(LARGEST))
+                datagram, told, _, address = each.recvmsg(LARGEST, 64)
+                seconds, nanoseconds = TIME.unpack(told[0][2])
+                self._at = seconds + nanoseconds / 1e9
+                turns[each](datagram, address)
 
     def _beacon(self, datagram: bytes, address: Address) -> None:
         """A beacon of the server, sealed anew with the port of this relay in it."""
@@ -193,7 +201,7 @@ class Wiretap:
     def _note(self, to_server: bool, datagram: bytes) -> bool:
         """Keep a copy; whether it is to be passed on."""
         kind = wire.NAMES[wire.header(datagram)[0]]
-        self.seen.append(Seen(to_server, kind, datagram))
+        self.seen.append(Seen(to_server, kind, datagram, self._at))
         if kind not in self._hold:
             return True
         self.held.setdefault(kind, datagram)
@@ -211,5 +219,6 @@ class Wiretap:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        made.setsockopt(socket.SOL_SOCKET, TIMES, 1)
         made.bind((LOOPBACK, port))
         return made

@@ -128,6 +128,27 @@ class IncludeTests(unittest.TestCase):
         self.assertEqual(list(checks(files, "h")), ["z"])
 
 
+class DefaultsTests(unittest.TestCase):
+    """`defaults` of a plan file."""
+
+    def test_what_a_file_says_for_all_its_checks_is_in_those_that_take_it_and_do_not_say_it(self) -> None:
+        """A log has no interval, a reading no severity."""
+        files = book(
+            a="defaults: {every: 10s, severity: critical, tags: [os], active: mon-fri}\n"
+            "checks:\n"
+            "  x: {reading: load1, warning: above 1, tags: [mine]}\n"
+            "  y: {log: /var/log/y, match: y, active: sat}\n"
+        )
+        x, y = json.loads(files.plan("h"))["checks"]
+        self.assertEqual((x["every"], x["tags"], x["active"]), (10.0, ["mine"], ["mon-fri"]))
+        self.assertEqual((y["severity"], y["tags"], y["active"]), ("critical", ["os"], ["sat"]))
+
+    def test_they_hold_in_their_own_file_only(self) -> None:
+        """What it includes, and what includes it, has its own."""
+        files = book(a="include: c/x.yaml\ndefaults: {every: 10s}\n" + one("y"), c__x=one("x"))
+        self.assertEqual([each["every"] for each in json.loads(files.plan("h"))["checks"]], [60.0, 10.0])
+
+
 class OriginTests(unittest.TestCase):
     def test_every_check_tells_the_file_and_line_it_came_from(self) -> None:
         """The one that is in force, through includes and replacements."""

@@ -2,9 +2,11 @@
 
 import unittest
 
+from msgspec import structs
+
 from monitor436.agent import wire
 from monitor436.agent.wire import Key, Session, WireError
-from monitor436.model.enrolment import Enrolment
+from monitor436.model.enrolment import MOST_WAITING, Bound, Enrolment
 from monitor436.model.messages import Hello
 from monitor436.model.sessions import MAX_PENDING, AgentSession, Sessions
 
@@ -131,3 +133,45 @@ class EnrolmentTests(unittest.TestCase):
         self.assertIsNone(names.bind("web1", "01" * 8, 0))
         again = Enrolment([bound for bound in kept if bound])
         self.assertFalse(again.allows("web1", "02" * 8, 0))
+
+    def test_a_generation_more_revokes_the_keys_before(self) -> None:
+        """The host joins again, and gets a key of the generation that is wanted."""
+        least = {"web1": 0}
+        names = Enrolment([], lambda name: least[name])
+        names.bind("web1", "01" * 8, 0)
+        least["web1"] = 1
+        self.assertFalse(names.allows("web1", "01" * 8, 0))
+        bound = names.join("web1", "02" * 8)
+        assert bound is not None
+        self.assertEqual(bound.generation, 1)
+        self.assertTrue(names.allows("web1", "02" * 8, 1))
+
+    def test_where_joins_are_approved_a_host_waits_for_it(self) -> None:
+        """And only the machine that was approved gets the key, as often as it asks."""
+        names = Enrolment([])
+        first = names.join("web1", "01" * 8, "aa", True, "192.0.2.7")
+        assert first is not None
+        self.assertEqual((first.state, first.serial, first.address), ("waiting", "", "192.0.2.7"))
+        self.assertIs(names.join("web1", "02" * 8, "aa", True), first)
+        self.assertIsNone(names.join("web1", "03" * 8, "bb", True))
+        names.take(structs.replace(first, state="approved"))
+        self.assertIsNone(names.join("web1", "04" * 8, "bb", True))
+        for serial in ("05" * 8, "06" * 8):
+            given = names.join("web1", serial, "aa", True)
+            assert given is not None
+            self.assertEqual((given.state, given.serial), ("", serial))
+
+    def test_a_name_that_is_forgotten_is_free(self) -> None:
+        """For the next machine."""
+        names = Enrolment([])
+        names.bind("web1", "01" * 8, 0)
+        names.take(Bound("web1", state="forgotten"))
+        self.assertTrue(names.allows("web1", "02" * 8, 0))
+        self.assertIsNotNone(names.join("web1", "02" * 8))
+
+    def test_those_that_wait_are_not_without_end(self) -> None:
+        """Whoever has the join token could ask under any name."""
+        names = Enrolment([])
+        for number in range(MOST_WAITING):
+            self.assertIsNotNone(names.join(f"h{number}", "01" * 8, "aa", True))
+        self.assertIsNone(names.join("one-more", "01" * 8, "aa", True))

@@ -4,12 +4,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from msgspec import json
+from msgspec import json, structs
 from treq.testing import StubTreq
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.agent import wire
 from monitor436.agent.door import authorization
+from monitor436.model import event as kinds
 from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event
 from monitor436.services.door import DoorService, Keeper
@@ -31,12 +32,11 @@ class DoorTests(SynchronousTestCase):
         self.serials = 0
         self.open()
 
-    def open(self, joinable: bool = True) -> None:
+    def open(self, joinable: bool = True, approve: bool = False) -> None:
         """The next run of the server."""
         self.enrolment = Enrolment(self.kept)
-        keeper = Keeper(
-            self.site, self.enrolment, self.kept.append, lambda token: self.site.good(token, 1000.0), self.random
-        )
+        good = lambda token: self.site.good(token, 1000.0)  # noqa: E731
+        keeper = Keeper(self.site, self.enrolment, self.kept.append, good, self.random, approve)
         door = DoorService(
             keeper, self.site, joinable, lambda host: PLAN, lambda: b"zip", self.events.extend, ("", 0), None  # type: ignore[arg-type]
         )  # fmt: skip
@@ -97,9 +97,34 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(self.join("web2")[0], 403)
         self.assertEqual(self.ask("GET", "/plan", self.proof(given))[0], 200)
 
+    def test_where_joins_are_approved_an_operator_decides_who_gets_a_key(self) -> None:
+        """The machine that asked, told once; another one under that name gets nothing."""
+        self.open(approve=True)
+        asked = {name: json.encode({"name": "web1", "ask": name * 32}) for name in "ab"}
+        for _ in range(2):
+            self.assertEqual(self.ask("POST", "/join", f"Bearer {self.token}", asked["a"])[0], 202)
+        self.assertEqual(self.ask("POST", "/join", f"Bearer {self.token}", asked["b"])[0], 409)
+        self.assertEqual([event.kind for event in self.events], [kinds.HOST_WAITING])
+        [waiting] = self.kept
+        self.enrolment.take(structs.replace(waiting, state="approved"))
+        self.assertEqual(self.ask("POST", "/join", f"Bearer {self.token}", asked["b"])[0], 409)
+        status, given = self.ask("POST", "/join", f"Bearer {self.token}", asked["a"])
+        self.assertEqual(status, 200)
+        self.assertEqual(self.ask("GET", "/plan", self.proof(given))[0], 200)
+
     def test_what_is_no_name_is_refused(self) -> None:
         """With a reason, and without a traceback."""
-        for body in (b"", b"{", b"[]", b'{"name":1}', b'{"name":"../x"}', b'{"name":"UP"}', b'{"name":""}', b"\xff"):
+        for body in (
+            b"",
+            b"{",
+            b"[]",
+            b'{"name":1}',
+            b'{"name":"../x"}',
+            b'{"name":"UP"}',
+            b'{"name":""}',
+            b"\xff",
+            b'{"name":"a","ask":"x y"}',
+        ):
             self.assertEqual(self.ask("POST", "/join", f"Bearer {self.token}", body)[0], 400, body)
 
     def test_a_proof_is_good_once_for_one_path_host_and_certificate(self) -> None:

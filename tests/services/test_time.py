@@ -46,7 +46,7 @@ class PlansTests(SynchronousTestCase):
 
     def start(self) -> None:
         """Read the folder and look at it every second."""
-        self.plans = Plans(str(self.folder), 1.0, (5.0, 15.0), self.stated.state, self.clock)  # type: ignore[arg-type]
+        self.plans = Plans(str(self.folder), 1.0, (5.0, 15.0), ((), 60.0), self.stated.state, self.clock)  # type: ignore[arg-type]
         self.plans.changed = lambda hosts: self.changed.extend(hosts)
         self.plans.startService()
         self.addCleanup(self.plans.stopService)
@@ -122,7 +122,10 @@ class LivenessTests(SynchronousTestCase):
     def test_a_silent_host_is_late_asked_and_down(self) -> None:
         """Within one look of each deadline."""
         self.roster.heard("web1", self.clock.seconds())
-        self.passes(15.0)
+        self.passes(14.5)
+        self.assertEqual(self.stated.kinds(), [])
+        self.pings.clear()
+        self.passes(0.5)
         self.assertEqual((self.stated.kinds(), self.pings), ([kinds.HOST_LATE], ["web1"]))
         self.passes(3.0)
         self.assertEqual((self.stated.kinds(), len(self.pings)), ([kinds.HOST_DOWN], 3))

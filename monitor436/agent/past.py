@@ -1,0 +1,167 @@
+"""The files that had the name of a log before: read on until nobody writes to them, and known again later."""
+
+import os
+from collections.abc import Callable
+
+from monitor436.agent.company import Company
+from monitor436.agent.gz import Compressed
+from monitor436.agent.logfile import File
+from monitor436.agent.rotated import Rotated
+
+LATE = 300.0  # seconds without anything new after which a file is let go
+GONE = 10.0  # and one that was removed: as long as it is held, its room on the disk is not free
+MAX_OLD = 16  # files read to their end that are waited for at once
+
+WINDOW = "copied and truncated: lines written between the one and the other are in neither file"
+TRUNCATED = "truncated, and no copy of what it was is found: lines written after byte {} are lost{}"
+REPLACED = "the file that was read is gone, and is not found by another name: lines written after byte {} are lost{}"
+
+
+class Old:
+    """A file that lost its name."""
+
+    def __init__(self, file: File, now: float, ended: bool = False) -> None:
+        self.file = file
+        self.quiet = now  # since when nothing came
+        self.ended = ended  # it was read to its end
+
+    def state(self) -> "dict[str, object]":
+        """What is to be kept of it."""
+        return dict(self.file.state(), ended=True) if self.ended else self.file.state()
+
+    def is_removed(self) -> bool:
+        """Whether it has no name left at all."""
+        return os.fstat(self.file.fd).st_nlink == 0
+
+    def is_done(self, now: float) -> bool:
+        """Whether nobody needs to wait for more of it."""
+        return isinstance(self.file, Compressed) or now - self.quiet > (GONE if self.is_removed() else LATE)
+
+
+class Past:
+    """Such files of one log, oldest first. `mine` is the follower, whose path, company and gaps these are."""
+
+    def __init__(
+        self, path: str, refusal: "Callable[[str], str]", company: Company, mine: object, gaps: "list[str]"
+    ) -> None:
+        self.files = []  # type: list[Old]
+        self.last = None  # type: dict[str, object] | None  # of the last one let go: what is rotated later is newer
+        self._path = path
+        self._refusal = refusal
+        self._company = company
+        self._mine = mine
+        self._gaps = gaps
+        self._told = []  # type: list[str]
+
+    def states(self) -> "list[dict[str, object]]":
+        """What is to be kept of them."""
+        return ([] if self.last is None else [self.last]) + [old.state() for old in self.files]
+
+    def take_back(self, identity: "tuple[int, int]") -> "File | None":
+        """The file that has its name again."""
+        for old in self.files:
+            if old.file.identity == identity:
+                self.files.remove(old)
+                return old.file
+        return None
+
+    def find(self, state: "dict[str, object]", present: "File | None", now: float) -> str:
+        """Look for the file of which `state` was taken, to read on in it. Returns "" or why lines of it are lost.
+
+        The sentence, if there is one, is to be told.
+        """
+        rotated = self._rotated(present, (state.get("inode"),))
+        file = rotated.find(state)
+        truncated = bool(state["offset"]) and present is not None and present.is_same(state)
+        if file is not None:
+            self.files.append(Old(file, now, bool(state.get("ended"))))
+        elif state.get("ended"):
+            self.last = state
+        if file is None and self._company.holds((state.get("device"), state.get("inode")), self._mine):
+            return ""
+        if state.get("ended"):  # what came late is lost, if anything did: nobody can tell
+            return ""
+        if file is not None:
+            return WINDOW if truncated else ""
+        why = "".join("; " + problem for problem in rotated.problems[:1])
+        return (TRUNCATED if truncated else REPLACED).format(state["offset"], why)
+
+    def recall(
+        self, states: "list[dict[str, object]]", known: "dict[str, object] | None", present: "File | None", now: float
+    ) -> None:
+        """Go on where an earlier run of the agent stopped. `known` is the state of the present file, if it is."""
+        lost = []
+        for state in states:
+            if state is not known and not state.get("copy"):
+                lost.append((state, self.find(state, present, now)))
+        newer = None
+        if known is None or not known["offset"]:
+            newer = self.catch_up(present, now, all_new=True)
+        if newer and known is not None:
+            self._gaps.append(WINDOW)  # it was empty, so this tells it from a file that was replaced
+        self._gaps += [why for state, why in lost if why and (state["offset"] or not newer)]
+
+    def catch_up(self, present: "File | None", now: float, all_new: bool = False) -> "bool | None":
+        """Add what was rotated away after the newest file that is known here; whether there was any, None: no telling.
+
+        `all_new`: if none is known here, there was nothing beside the log when that was last looked at.
+        """
+        marks = [old.file.mark() for old in self.files] + ([] if self.last is None else [self.last])
+        rotated = self._rotated(present)
+
+        def is_known(file: File) -> bool:
+            try:
+                return self._is_held(file.identity, present) or any(file.continues(mark) for mark in marks)
+            except OSError:
+                return False
+
+        found = rotated.since(is_known, all_new and not marks)
+        if found is None:
+            return None
+        self.files += [Old(file, now) for file in found]
+        self._gaps += [problem for problem in rotated.problems if problem not in self._told]
+        self._told = rotated.problems
+        return bool(found)
+
+    def look_back(self, present: "File | None") -> None:
+        """Remember which file beside the log is the newest."""
+        if self.last is None and not self.files:
+            newest = self._rotated(present).newest()
+            if newest is not None and (present is None or not present.is_same(newest)):
+                self.last = dict(newest, ended=True)
+
+    def let_go(self, now: float) -> bytes:
+        """Part with those for which nobody needs to wait any more, in their order; what is left of them.
+
+        All must have been read to their ends.
+        """
+        left = b""
+        while self.files and (len(self.files) > MAX_OLD or self.files[0].is_done(now)):
+            old = self.files.pop(0)
+            if old.file.problem:
+                self._gaps.append("{} is {}".format(old.file.path, old.file.problem))
+            if self._company.take_over(old.file, self._mine):
+                self.last = dict(old.file.state(), ended=True)
+                continue
+            try:
+                left += old.file.rest()
+            except OSError as problem:
+                self._gaps.append("{}: {}".format(old.file.path, problem.strerror))
+            self.last = dict(old.file.state(), ended=True)
+            if old.is_removed():
+                self.last.update(device=0, inode=0)  # another file may get them
+            old.file.close()
+        return left
+
+    def close(self) -> None:
+        """Let go of the files."""
+        while self.files:
+            self.files.pop().file.close()
+
+    def _is_held(self, identity: "tuple[int, int]", present: "File | None") -> bool:
+        """Whether a file is being followed, by whomever."""
+        mine = [old.file.identity for old in self.files] + ([] if present is None else [present.identity])
+        return identity in mine or self._company.holds(identity, self._mine)
+
+    def _rotated(self, present: "File | None", inodes: "tuple[object, ...]" = ()) -> Rotated:
+        return Rotated(self._path, self._refusal, lambda identity: self._is_held(identity, present), inodes)

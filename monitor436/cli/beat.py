@@ -1,0 +1,150 @@
+"""`monitor436 beat`: a heartbeat and nothing else, for machines that need nothing else."""
+
+import json
+import os
+import select
+import signal
+import socket
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitor436.agent import door, sockets
+from monitor436.agent.identity import Identity, Packed, State, StateError, host_name, read_packed
+from monitor436.agent.machine import boot_id, uptime
+from monitor436.heart import Heart
+from monitor436.model.units import seconds
+
+SHORTEST, LONGEST = 0.1, 3600.0  # seconds between beats
+AGAIN = 5.0  # seconds until a join is tried again
+ASK_AGAIN = (0, 202)  # statuses of a join: the door could not be reached, an operator has to approve
+
+
+class Rhythm(click.ParamType):  # type: ignore[type-arg]
+    """A duration such as "5s"."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        try:
+            every = seconds(value)
+        except ValueError as wrong:
+            self.fail(str(wrong), param, context)
+        if not SHORTEST <= every <= LONGEST:
+            self.fail("expected 100ms to 1h", param, context)
+        return every
+
+
+@click.command()
+@click.option("--to", required=True, metavar="HOST[:PORT]", help="The server. The port is that of the agent file.")
+@click.option(
+    "--as", "file", required=True, type=click.Path(exists=True, dir_okay=False), metavar="AGENTFILE",
+    help="Made by `monitor436 agent pack`: it holds a key (--host NAME) or lets this machine join.",
+)  # fmt: skip
+@click.option("--name", default="", help="Join under this name; by default what the machine calls itself.")
+@click.option("--every", type=Rhythm(), default="5s", show_default=True, help="How often; at least twice in its time-out.")
+@click.option("--state", default="", metavar="DIR", help="Where the key of a join is kept.")
+def beat(to: str, file: str, name: str, every: float, state: str) -> None:
+    """Send heartbeats to a server, as a host that has no plan and tells no events.
+
+    Runs until it is interrupted, and then says goodbye: stopped is not down. It needs no other file than the agent
+    file, and does nothing of what a plan asks for.
+
+    \b
+    monitor436 agent pack --host router1 -o router1.pyz
+    monitor436 beat --to monitor.example.org --as router1.pyz
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        packed = packed_in(file)
+        address = sockets.resolve(to, packed.port)
+        identity = _identity(packed, name, state or default_state(), address)
+        if name not in ("", identity.name):
+            raise StateError(f"{file} is for {identity.name}, not for {name}")
+        heart = Heart(identity, every, boot_id(), uptime, os.urandom)
+        heart.homing.named(to, address)
+        with sockets.talking() as talks:
+            _run(heart, talks, to)
+    except KeyboardInterrupt:
+        return
+    except (StateError, OSError, ValueError) as problem:
+        raise click.ClickException(str(problem)) from None
+
+
+def packed_in(path: str) -> Packed:
+    """What an agent file was packed with. Raises StateError."""
+    try:
+        with zipfile.ZipFile(path) as zipped:
+            return read_packed(zipped.read("packed.json"))
+    except (zipfile.BadZipFile, KeyError, OSError):
+        raise StateError(f"{path} is not an agent file: make one with `monitor436 agent pack`") from None
+
+
+def default_state() -> str:
+    """Where the key of a join is kept if nothing is said: the system's place for root, the user's for others."""
+    if os.geteuid() == 0:
+        return "/var/lib/monitor436-beat"
+    return str(Path(os.environ.get("HOME", "/"), ".local/state/monitor436-beat"))
+
+
+def _identity(packed: Packed, name: str, folder: str, address: tuple[str, int]) -> Identity:
+    """The one packed in the file, the one kept, or a new one. Raises StateError."""
+    if packed.key:
+        return Identity(packed.name, packed.key, packed.serial, packed.generation)
+    state = State(folder)
+    identity = state.identity()
+    if identity is None:
+        identity = _join(packed, host_name(name, os.uname().nodename), address, state)
+        state.keep_identity(identity)
+        click.echo(f"joined as {identity.name}")
+    return identity
+
+
+def _join(packed: Packed, name: str, address: tuple[str, int], state: State) -> Identity:
+    """Ask for a key at the TLS door, which has the number of the UDP port, until there is one or it is denied."""
+    ask = (state.read("ask") or os.urandom(16).hex().encode()).decode()
+    state.write("ask", ask.encode())
+    body = json.dumps({"name": name, "ask": ask})
+    asked: dict[str, object] = {"host": address[0], "port": address[1], "pin": packed.pin, "token": packed.token}
+    asked.update(method="POST", path="/join", body=body)
+    told = ""
+    while True:
+        answer = door.exchange(asked)
+        text = str(answer["body"]).strip()
+        if answer["status"] == 200:
+            given = json.loads(text)
+            return Identity(name, bytes.fromhex(given["key"]), bytes.fromhex(given["serial"]), int(given["generation"]))
+        if answer["status"] not in ASK_AGAIN:
+            raise StateError(f"not joined at {address[0]}:{address[1]}: {text}")
+        if text != told:
+            told = text
+            click.echo(f"not joined yet: {text}")
+        time.sleep(AGAIN)
+
+
+def _run(heart: Heart, talks: socket.socket, to: str) -> None:
+    """Beat until interrupted; then say goodbye."""
+    greeted = False
+    click.echo(f"beating to {to} every {heart.every:g} s")
+    try:
+        while True:
+            _send(talks, heart.turn(time.monotonic()))
+            select.select([talks], [], [], max(0.0, heart.due - time.monotonic()))
+            for datagram, address in sockets.arrived(talks):
+                _send(talks, heart.takes(datagram, address, time.monotonic()))
+            if heart.greeted != greeted:
+                greeted = heart.greeted
+                click.echo(f"{to} answers" if greeted else f"{to} does not answer; greeting it again and again")
+    finally:
+        _send(talks, heart.goodbye())
+
+
+def _send(talks: socket.socket, sent: list[tuple[bytes, tuple[str, int]]]) -> None:
+    for datagram, address in sent:
+        try:
+            talks.sendto(datagram, address)
+        except OSError:
+            continue  # no route at present: as if the network had lost it

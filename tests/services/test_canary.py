@@ -1,0 +1,91 @@
+"""An edit of the plans goes to a few hosts first, and to nobody else if one of them cannot use it."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from monitor436.agent.event import PLAN_REFUSED
+from monitor436.model import event as kinds
+from monitor436.model.event import Event
+from monitor436.services.plans import Plans
+
+PLAN = 'hosts: ["*"]\nchecks:\n  load:\n    reading: load1\n    warning: above {}\n'
+HOSTS = ("test1", "web1", "web2")
+
+
+class CanaryTests(SynchronousTestCase):
+    """A folder of plans with the canary group "test*", looked at every second."""
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.clock = Clock()
+        self.events: list[Event] = []
+        self.changed: list[str] = []
+        self.write(5)
+        self.plans = Plans(
+            str(self.folder), 1.0, (5.0, 15.0), (["test*"], 60.0), self.events.extend, self.clock  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.plans.changed = self.changed.extend
+        self.plans.startService()
+        self.addCleanup(self.plans.stopService)
+        self.before = self.digests()
+
+    def write(self, limit: int) -> None:
+        (self.folder / "all.yaml").write_text(PLAN.format(limit))
+
+    def edit(self, limit: int) -> None:
+        """An edit, and the two looks after which it is read."""
+        self.write(limit)
+        self.clock.pump([1.0, 1.0])
+
+    def digests(self) -> list[str]:
+        """What each host should follow."""
+        return [self.plans.digest(host) for host in HOSTS]
+
+    def kinds(self) -> list[str]:
+        """What was stated since the last call."""
+        stated, self.events[:] = [event.kind for event in self.events], []
+        return stated
+
+    def test_the_canary_group_gets_an_edit_first_and_then_everybody(self) -> None:
+        """Digest and plan are those of the same book, at every moment."""
+        self.edit(6)
+        self.assertEqual(
+            [now == then for now, then in zip(self.digests(), self.before, strict=True)], [False, True, True]
+        )
+        self.assertEqual(self.changed, ["test1"])
+        self.assertIn(b"above 6", self.plans.plan("test1"))
+        self.assertIn(b"above 5", self.plans.plan("web1"))
+        self.clock.advance(60.0)
+        self.assertEqual(self.changed, ["test1", "web1", "web2"])
+        self.assertEqual(len(set(self.digests())), 1)
+        self.assertEqual(self.kinds()[-1], kinds.PLANS_CHANGED)
+
+    def test_a_refusal_of_the_canary_group_ends_it(self) -> None:
+        """It goes back to what it had; the next edit is tried anew."""
+        self.edit(6)
+        self.plans.heard([Event(kind=PLAN_REFUSED, host="test1", text="no")])
+        self.assertEqual(self.digests(), self.before)
+        self.assertEqual(self.kinds()[-1], kinds.PLANS_HELD)
+        self.clock.advance(600.0)
+        self.assertEqual(self.digests(), self.before)
+        self.edit(7)
+        self.clock.advance(60.0)
+        self.assertIn(b"above 7", self.plans.plan("web1"))
+
+    def test_what_others_refuse_is_no_trial(self) -> None:
+        """Nor is a refusal when there is nothing to try."""
+        self.plans.heard([Event(kind=PLAN_REFUSED, host="test1")])
+        self.edit(6)
+        self.plans.heard([Event(kind=PLAN_REFUSED, host="web1")])
+        self.assertNotIn(kinds.PLANS_HELD, self.kinds())
+        self.assertNotEqual(self.plans.digest("test1"), self.before[0])
+
+    def test_at_the_start_nobody_waits(self) -> None:
+        """There is no plan yet that could go on."""
+        self.assertEqual(len(set(self.before)), 1)
+        self.assertEqual(self.kinds(), [kinds.PLANS_CHANGED])

@@ -1,0 +1,146 @@
+"""How the server itself is."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from monitor436.agent.spool import LIMIT
+from monitor436.model import event as kinds
+from monitor436.model.event import Event
+from monitor436.model.lag import Lag, Stopwatch
+from monitor436.services.health import EVERY, Gauges, Health, kernel_drops, timed
+
+TABLE = """\
+   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+  345: 00000000:1108 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 27130 2 0000000000000000 17
+  346: 0100007F:1109 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 27131 2 0000000000000000 99
+  347: 0200007F:1108 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 27132 2 0000000000000000 3
+"""
+
+
+class HealthTests(SynchronousTestCase):
+    """A server whose values are made up."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.told: list[Event] = []
+        self.lag, self.syncs = Lag(), Stopwatch()
+        self.drops = 1000
+        self.refused: Counter[str] = Counter()
+        self.heard: Counter[str] = Counter()
+        self.spools: dict[str, int] = {}
+        gauges = Gauges(
+            self.lag, self.syncs, lambda: self.drops, self.refused, self.heard, lambda: list(self.spools.items())
+        )
+        self.health = Health(gauges, self.told.extend, self.clock.seconds, self.clock)
+        self.health.startService()
+        self.addCleanup(self.health.stopService)
+
+    def passes(self, seconds: float) -> list[tuple[object, object]]:
+        """Which troubles begin and end meanwhile."""
+        self.told.clear()
+        self.clock.pump([EVERY] * int(seconds / EVERY))
+        self.assertLessEqual({event.kind for event in self.told}, {kinds.SERVER_TROUBLE})
+        return [(event.fields["trouble"], event.fields["state"]) for event in self.told]
+
+    def test_a_server_that_is_well_tells_nothing(self) -> None:
+        """Whatever it dropped before it started."""
+        self.assertEqual(self.passes(3600), [])
+
+    def test_dropped_datagrams_are_told_once_and_when_it_is_over(self) -> None:
+        """A minute without any."""
+        self.drops += 7
+        self.assertEqual(self.passes(EVERY), [("kernel_drops", "begun")])
+        self.assertIn("7 datagrams", self.told[0].text)
+        for _ in range(5):
+            self.drops += 1
+            self.assertEqual(self.passes(30), [])
+        self.assertEqual(self.passes(60), [("kernel_drops", "over")])
+
+    def test_lag_has_to_fall_well_below_its_limit(self) -> None:
+        """Around the limit there is no news."""
+        for value, told in ((0.9, []), (1.1, [("lag", "begun")]), (0.9, []), (1.1, []), (0.4, [("lag", "over")])):
+            for _ in range(600):
+                self.lag.took(value)
+            self.assertEqual(self.passes(90), told, value)
+
+    def test_a_disk_that_does_not_come_back_is_told_while_it_does_not(self) -> None:
+        """Its sync is not over yet."""
+        waiting: Deferred[None] = Deferred()
+        timed(lambda call: waiting, self.syncs, self.clock.seconds)(lambda: None)
+        self.assertEqual(self.passes(EVERY), [("sync", "begun")])
+        self.assertEqual(self.passes(120), [])
+        waiting.callback(None)
+        self.assertEqual(self.passes(120), [("sync", "over")])
+
+    def test_refusals_matter_if_they_last_and_are_more_than_what_is_taken(self) -> None:
+        """A fleet that greets a restarted server is no trouble, nor is one neighbour with a wrong key."""
+
+        def refuse(a_second: int, taken: int, seconds: float) -> list[tuple[object, object]]:
+            told = []
+            for _ in range(int(seconds / EVERY)):
+                self.refused["session"] += int(a_second * EVERY)
+                self.heard["BEAT"] += int(taken * EVERY)
+                told += self.passes(EVERY)
+            return told
+
+        self.assertEqual(refuse(2000, 0, 20.0), [])
+        self.assertEqual(refuse(2000, 3000, 60.0), [])
+        self.assertEqual(refuse(20, 0, 60.0), [])
+        self.assertEqual(refuse(2000, 100, 60.0), [("refused", "begun")])
+        self.assertEqual(refuse(2000, 100, 600.0), [])
+        self.assertEqual(refuse(0, 100, 70.0), [("refused", "over")])
+
+    def test_reasons_are_told(self) -> None:
+        """The most frequent first."""
+        for _ in range(8):
+            self.refused.update({"tag": 500, "size": 600})
+            self.passes(EVERY)
+            if self.health.troubles.present():
+                break
+        self.assertIn("(size 600, tag 500)", self.told[0].text)
+
+    def test_a_spool_that_fills_is_told_with_its_host(self) -> None:
+        """And when there is room again."""
+        self.spools.update(web1=LIMIT * 8 // 10, web2=100)
+        self.assertEqual(self.passes(EVERY), [("spools", "begun")])
+        self.assertIn("web1 80%", self.told[0].text)
+        self.spools.update(web1=LIMIT * 6 // 10)
+        self.assertEqual(self.passes(300), [])
+        self.spools.clear()
+        self.assertEqual(self.passes(90), [("spools", "over")])
+
+
+class GaugeTests(SynchronousTestCase):
+    """Where values come from."""
+
+    def test_drops_are_those_of_our_port(self) -> None:
+        """On all addresses; none where the kernel has no such table."""
+        with tempfile.TemporaryDirectory() as folder:
+            table = Path(folder, "udp")
+            self.assertEqual(kernel_drops(4360, table), 0)
+            table.write_text(TABLE)
+            self.assertEqual([kernel_drops(port, table) for port in (4360, 4361, 1)], [20, 99, 0])
+
+    def test_the_stopwatch_tells_the_longest_since_it_was_asked(self) -> None:
+        """And what is under way."""
+        watch = Stopwatch()
+        for begins, ends in ((0.0, 2.0), (2.0, 2.5), (3.0, 4.0)):
+            watch.starts(begins)
+            watch.stops(ends)
+        self.assertEqual(watch.longest(5.0), 2.0)
+        self.assertEqual(watch.longest(5.0), 0.0)
+        watch.starts(6.0)
+        self.assertEqual([watch.longest(now) for now in (7.0, 9.0)], [1.0, 3.0])
+
+    def test_one_in_a_hundred_may_be_later(self) -> None:
+        """Of the last ones."""
+        lag = Lag(200)
+        self.assertEqual(lag.p99(), 0.0)
+        for delay in [9.0] * 50 + [0.1] * 199 + [3.0]:
+            lag.took(delay)
+        self.assertEqual((lag.p99(), lag.worst()), (0.1, 3.0))
