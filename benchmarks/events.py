@@ -15,6 +15,7 @@ from typing import NamedTuple
 import twisted
 from apart import Apart
 from fleet import greet, opened
+from msgspec import json
 from server import serve, settings
 from table import show, verdict
 
@@ -86,8 +87,8 @@ def send_all(port: int, site_key: bytes, datagrams: int, records: int) -> tuple[
 
 
 def _note(sender: Sender, answer: bytes, now: float, took: list[float]) -> None:
-    """An acknowledgement came: `{"s":"…","n":N}`."""
-    done = int(answer[wire.HEADER.size : -wire.TAG_SIZE].rpartition(b":")[2][:-1]) // sender.each
+    """An acknowledgement came."""
+    done = json.decode(answer[wire.HEADER.size : -wire.TAG_SIZE])["n"] // sender.each
     took += [now - sender.sent_at[number] for number in range(sender.done, done)]
     sender.done = max(sender.done, done)
 

@@ -4,11 +4,21 @@ import os
 import socket
 import struct
 import time
+from typing import NamedTuple
 
 from monitor436.agent import wire
 from monitor436.agent.homing import Homing
 
 BUFFER = 4 << 20  # bytes: what a server asks the kernel for, too
+
+
+class Greeted(NamedTuple):
+    """What a host has after its greeting: its serial, its key, the session, and the server's message."""
+
+    serial: bytes
+    key: bytes
+    session: wire.Session
+    message: dict[str, object]
 
 
 def opened(port: int = 0) -> socket.socket:
@@ -27,7 +37,7 @@ def opened(port: int = 0) -> socket.socket:
 
 def greet(through: socket.socket, server: tuple[str, int], site_key: bytes, count: int) -> list[wire.Session]:
     """The sessions of `count` hosts, each greeted, and heard once by a heartbeat."""
-    sessions = [_greet(through, server, site_key, f"host{number:05}") for number in range(count)]
+    sessions = [greeted(through, server, site_key, f"host{number:05}").session for number in range(count)]
     for session in sessions:
         through.sendto(session.seal(wire.BEAT, beat(0)), server)
         time.sleep(0.0005)  # each is news, which the server writes down
@@ -49,7 +59,8 @@ def drain(through: socket.socket) -> None:
         pass
 
 
-def _greet(through: socket.socket, server: tuple[str, int], site_key: bytes, name: str) -> wire.Session:
+def greeted(through: socket.socket, server: tuple[str, int], site_key: bytes, name: str) -> Greeted:
+    """One host, greeted; it was not heard yet."""
     serial = os.urandom(8)
     secret = wire.host_key(site_key, name, serial, 0)
     homing = Homing(name, serial, 0, secret, lambda: {"boot": "b", "up": 1, "version": "0", "spools": []}, os.urandom)
@@ -59,4 +70,4 @@ def _greet(through: socket.socket, server: tuple[str, int], site_key: bytes, nam
     datagram, address = through.recvfrom(2048)
     welcomed = homing.welcome(wire.open_greeting(datagram), datagram, address, 0.0)
     assert welcomed is not None and welcomed[0].session is not None
-    return welcomed[0].session
+    return Greeted(serial, secret, welcomed[0].session, welcomed[1])

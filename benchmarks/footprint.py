@@ -196,7 +196,8 @@ def main() -> None:
     started: dict[str, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        log = folder / "app.log"
+        log = folder / "logs" / "app.log"  # where nobody else writes
+        log.parent.mkdir()
         log.touch()
         served, ours = agents(folder, python, log)
         commands = {

@@ -87,7 +87,7 @@ def _listen(pipe: Connection, protocol: Any) -> None:
 
 def mute(monitor: Monitor) -> None:
     """Make a server hear and never answer."""
-    protocol_of(monitor)._send = lambda *_: None  # type: ignore[method-assign]
+    protocol_of(monitor)._answer = lambda session: None  # type: ignore[method-assign]
 
 
 def plain(hosts: int) -> Callable[[int], list[bytes]]:

@@ -38,6 +38,7 @@ from monitor436.services.liveness import Liveness
 from monitor436.services.neighbours import NeighboursService
 from monitor436.services.plans import Plans
 from monitor436.services.rotation import Rotation
+from monitor436.settling import Settling
 from monitor436.site import Site
 
 NAMES = 1.0  # seconds between looks whether an operator approved or forgot a host
@@ -182,6 +183,7 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
         agent_file,
         liveness,
         health,
+        Settling(reactor),
         beacon,
         neighbours,
     ):

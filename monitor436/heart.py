@@ -93,9 +93,7 @@ class Heart:
     def goodbye(self) -> Sent:
         """A clean stop."""
         return [
-            self._seal(server, wire.BYE, b"{}")
-            for server in self.homing.servers.values()
-            if server.session is not None
+            self._seal(server, wire.BYE, b"{}") for server in self.homing.servers.values() if server.session is not None
         ]
 
     def _beat(self) -> bytes:

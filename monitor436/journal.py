@@ -4,19 +4,26 @@ What people tail is never truncated. A checkpoint beside the file ({device, inod
 rename) says from where the file is to be read at start; without one, every file kept is read.
 """
 
+import errno
 import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 Numbers = dict[str, dict[str, int]]  # origin → spool → number
+
+LOOK_EVERY = 1.0  # seconds between looks whether the file was moved away
+ROOM = 1 << 20  # bytes that must be free on the disk until a file that failed is used again
+RETRY = 60.0  # seconds until a rotation that failed is tried again; lines go into the present file meanwhile
 
 
 class Journal:
     """One events file and the ones rotated away from it. Every method may raise OSError.
 
     `rotate_at` is in bytes, `rotate_every` in seconds of one process's life, `keep` the number of rotated files.
+    `complaint` says what went wrong without harm to any line; empty when all is well. `disk` does what `os` does.
     """
 
     def __init__(
@@ -27,52 +34,65 @@ class Journal:
         keep: int,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
+        disk: Any = os,
     ) -> None:
         self.path = path
+        self.complaint = ""
         self._rotate_at = rotate_at
         self._rotate_every = rotate_every
         self._keep = keep
         self._wall = wall
         self._clock = clock
+        self._disk = disk
         self._file = -1
         self._size = 0
         self._identity = (0, 0)
         self._opened = 0.0
+        self._looked = 0.0
+        self._rotates_after = float("-inf")
         self._synced: tuple[tuple[int, int], int] | None = None  # up to where this process knows the file to be durable
 
     def open(self) -> None:
         """Open for appending. A last line that was torn by a power cut is finished with a newline, never removed."""
-        self.close()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = not self.path.exists()
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self.close()  # not sooner: a new file must not get the inode of one that was removed
         found = os.fstat(file)
         self._file, self._size, self._identity = file, found.st_size, (found.st_dev, found.st_ino)
-        self._opened = self._clock()
+        self._opened = self._looked = self._clock()
         if self._size and os.pread(file, 1, self._size - 1) != b"\n":
             self._append(b"\n")
         if new:
             _sync_folder(self.path.parent)
-        os.fdatasync(file)
+        self._disk.fdatasync(file)
 
     def close(self) -> None:
         """Let go of the file."""
         if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+            file, self._file = self._file, -1
+            os.close(file)
 
-    def write(self, lines: bytes) -> None:
-        """Append whole lines and return when they are on the disk. If the file was moved away, a new one is begun."""
-        if self._file < 0 or self._moved():
-            self.open()
-        self._append(lines)
-        os.fdatasync(self._file)
+    def write(self, lines: bytes, numbers: Callable[[], Numbers] = dict) -> None:
+        """Append whole lines, and return when they are on the disk.
+
+        The file is rotated before that if it is due, and begun anew if it was moved away; `numbers()` are those that
+        hold for everything written earlier.
+        """
+        self._turn_over(numbers)
+        while lines:
+            self._append(lines)
+            self._disk.fdatasync(self._file)
+            if os.fstat(self._file).st_nlink:
+                break
+            self._begin(numbers)  # it was removed meanwhile: nobody could read these lines there
         self._synced = self._identity, self._size
 
     def wants_rotation(self) -> bool:
         """Whether the file has become large or old enough."""
-        old = self._clock() - self._opened >= self._rotate_every
-        return self._size >= self._rotate_at or (old and self._size > 0)
+        now = self._clock()
+        due = self._size >= self._rotate_at or (self._size > 0 and now - self._opened >= self._rotate_every)
+        return due and now >= self._rotates_after
 
     def rotate(self, numbers: Numbers) -> None:
         """Move the file aside under the time of day, and begin a new one; the oldest beyond `keep` go."""
@@ -82,10 +102,8 @@ class Journal:
         if older and stamp <= older[-1]:  # the same second, or a clock set back: names must sort as files came
             base, _, count = older[-1].partition("-")
             stamp = f"{base}-{int(count or 0) + 1:06}"
-        target = self.path.with_name(f"{self.path.name}.{stamp}")
-        os.rename(self.path, target)
-        self.open()
-        self.checkpoint(numbers)  # holds for the new file: those moved aside may now be moved on, packed or removed
+        os.rename(self.path, self.path.with_name(f"{self.path.name}.{stamp}"))
+        self._begin(lambda: numbers)
         for path in self.rotated()[: -self._keep or None]:
             path.unlink()
 
@@ -119,6 +137,52 @@ class Journal:
                     return numbers, _lines([(path, offset)] + [(later, 0) for later in files[at + 1 :]])
         return {}, _lines([(path, 0) for path in files])
 
+    def mend(self) -> None:
+        """After a failure: open the file anew, and make durable whatever is in it.
+
+        A failed sync may leave pages that are no longer waiting to be written and never were: what reads well from
+        memory would be gone after a power cut, and no later sync would tell. So everything since the last good sync
+        is written once more, in its place.
+        """
+        free = self._disk.statvfs(self.path.parent)
+        if free.f_bavail * free.f_frsize < ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.open()
+        identity, offset = self._synced or (self._identity, 0)
+        if identity != self._identity or offset >= self._size:
+            return
+        file = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)  # not for appending: that would not write in place
+        try:
+            for start in range(offset, self._size, ROOM):
+                self._disk.pwrite(file, os.pread(self._file, min(ROOM, self._size - start), start), start)
+            self._disk.fdatasync(file)
+        finally:
+            os.close(file)
+
+    def _turn_over(self, numbers: Callable[[], Numbers]) -> None:
+        now = self._clock()
+        if self._file < 0 or (now - self._looked >= LOOK_EVERY and self._moved()):
+            self._begin(numbers)
+        elif self.wants_rotation():
+            try:
+                self.rotate(numbers())
+                self.complaint = ""
+            except OSError as problem:
+                if self._file < 0:
+                    raise
+                self.complaint = f"cannot be rotated: {problem}"
+                self._rotates_after = now + RETRY
+
+    def _begin(self, numbers: Callable[[], Numbers]) -> None:
+        """Open whatever file has the name now. If that is another one, its checkpoint says what went before it."""
+        before = self._identity
+        self.open()
+        if self._identity != before:
+            try:
+                self.checkpoint(numbers())  # those moved aside may now be moved on, packed or removed
+            except OSError as problem:
+                self.complaint = f"has no checkpoint: {problem}"
+
     def _marks(self, known: Numbers) -> Iterator[tuple[tuple[int, int], int, Numbers]]:
         if self._synced is not None:
             yield *self._synced, known
@@ -131,11 +195,12 @@ class Journal:
     def _append(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            written = os.write(self._file, view)
+            written = self._disk.write(self._file, view)
             self._size += written
             view = view[written:]
 
     def _moved(self) -> bool:
+        self._looked = self._clock()
         try:
             found = os.stat(self.path)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The file that holds when each host was last seen: written some hosts at a time, so that a large fleet stops nobody."""
+"""The file that holds when each host was last seen: some hosts at a time, so that a large fleet stops nobody."""
 
 import os
 from collections.abc import Iterator
@@ -60,7 +60,8 @@ class LastSeen:
     def _keep(self, now: float, wall: float, lag: float) -> Iterator[None]:
         head, tail = json.encode(Snapshot(round(wall, 3), self._server, [], round(lag, 3))).split(b"[]", 1)
         new = self._path.with_name(self._path.name + ".new")
-        with open(new, "wb", opener=_private) as file:
+        new.unlink(missing_ok=True)
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(head + b"[")
             names = self._roster.names()
             comma = b""
@@ -73,10 +74,6 @@ class LastSeen:
                     comma = b","
             file.write(b"]" + tail)
         os.replace(new, self._path)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def read_snapshot(path: Path) -> Snapshot | None:

@@ -35,7 +35,9 @@ FOR_THE_MODEL = {"monitor436.agent.wire", "monitor436.agent.plan", "monitor436.a
 NEIGHBOURS = {
     ("monitor436.binder", "monitor436.yaml_source"),  # settings and plans are written in the same YAML
     ("monitor436.planfolder", "monitor436.yaml_source"),
-    ("monitor436.services.agents", "monitor436.services.event_log"),  # the one road: an acknowledgement waits for it
+    ("monitor436.services.agents", "monitor436.services.event_log"),
+    ("monitor436.services.agents", "monitor436.services.intake"),  # which takes the datagrams with events
+    ("monitor436.services.intake", "monitor436.services.event_log"),  # the one road: an acknowledgement waits for it
     ("monitor436.services.liveness", "monitor436.services.event_log"),
 }
 

@@ -1,7 +1,7 @@
 """A log, followed by its name through rename, truncation, late writers and a name that is a link.
 
-A position is a list of file states, oldest first: files that were rotated away, `ended` if they were read to their
-end, then the present file.
+A position is a list of file states, oldest first: one by which it is known what is newer (`done`), files that were
+rotated away (`ended` if they were read to their end), the present file (a `copy` if another follower has its lines).
 """
 
 import os
@@ -13,7 +13,7 @@ from monitor436.agent.logfile import PRINT, File
 from monitor436.agent.name import Name
 from monitor436.agent.past import TRUNCATED, WINDOW, Old, Past
 from monitor436.agent.regular import anything
-from monitor436.agent.rotated import is_related
+from monitor436.agent.rotated import is_copy, is_related
 
 CHANCE = 4096  # bytes up to which two files may begin alike although neither is a copy
 
@@ -49,8 +49,7 @@ class Follower:
         self._file = None  # type: File | None
         self._broken = None  # type: dict[str, object] | None  # the state of a present file that the disk refuses
         self._failed = ""  # why it does
-        self._empty = None  # type: File | None  # the present file, if nothing of it was read at the last look
-        self._looked_back = False  # if the past is empty, nothing was beside the log
+        self._unread = None  # type: File | None  # the present file, if nothing of it was read at the last look
         self._foreign = (0, 0)  # the file that has the name, if another one follows it
         self._judged = company.alone  # it is known whether the present file is a copy of one that another one reads
         self._parked = False  # it is one
@@ -88,7 +87,9 @@ class Follower:
             if self._begun:
                 self._failed = ""
                 self._look()
-                return self._take(limit)
+                block = self._take(limit)
+                self._unread = self._file if self._file is not None and not self._file.offset else None
+                return block
         except OSError as problem:
             self._failed = str(problem.strerror)
         return b""
@@ -149,7 +150,7 @@ class Follower:
         """The state, of those that were given, of the present file; reading goes on from there."""
         if self._file is not None:
             for state in reversed(self._given or []):
-                if self._file.continues(state):
+                if not state.get("done") and self._file.continues(state):
                     return state
         return None
 
@@ -161,7 +162,6 @@ class Follower:
             self._leave_to_others(file)
             known = None
         if self._given is not None:
-            self._looked_back = True
             self._judged = self._judged or known is not None
             self._parked = known is not None and bool(known.get("copy"))
             self._past.recall(self._given, known, self._file, self._clock())
@@ -221,11 +221,11 @@ class Follower:
         if not again:
             if broken is not None:
                 self._tell(self._past.find(broken, file, now))
-            self._past.catch_up(file, now, all_new=self._looked_back)
+            self._past.catch_up(file, now)
 
     def _turn_to(self, file: File) -> None:
         self._file = file
-        self._empty = None
+        self._unread = None
         self._foreign = (0, 0)
         self._parked = False
         self._judged = self._company.alone
@@ -273,6 +273,9 @@ class Follower:
         return block
 
     def _read_old(self, old: Old, limit: int) -> bytes:
+        if not old.file.offset and self._file is not None and is_copy(old.file, self._file):
+            self._past.drop(old)  # it was empty when it was found: it is what the present file is being copied to
+            return b""
         try:
             block = self._read(old.file, limit)
         except OSError as problem:
@@ -322,7 +325,7 @@ class Follower:
             if self._parked and (file.offset < CHANCE or not file.stands()):
                 file.restart()
             self._parked, self._judged, self.changed = False, True, True
-        if file is self._empty and self._past.catch_up(file, self._clock(), all_new=True):
+        if file is self._unread and self._past.catch_up(file, self._clock()):
             self._tell(WINDOW)  # it was filled, copied and truncated since the last look
             self._start_over(file)
             return False
@@ -331,17 +334,16 @@ class Follower:
     def _let_go(self) -> bytes:
         """Everything was read to its end: part with files to which nothing comes any more."""
         last = self._past.last
-        left = self._past.let_go(self._clock())
+        left = self._past.let_go(self._file, self._clock())
         self._look_back()
         self.changed = self.changed or last is not self._past.last
         return left
 
     def _look_back(self) -> None:
         """While there is nothing to know the present file by, what is beside it tells whether it was rotated."""
-        self._empty = self._file if self._file is not None and not self._file.offset else None
-        if not self._looked_back and (self._file is None or self._empty is not None):
+        known = self._past.looked or self._past.files or self._past.last
+        if not known and (self._file is None or not self._file.offset):
             self._past.look_back(self._file)
-            self._looked_back = True
 
     def _tell(self, gap: str) -> None:
         if gap:

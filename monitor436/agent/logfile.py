@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from monitor436.agent import wire
-from monitor436.agent.regular import anything, opened
+from monitor436.agent.regular import anything, generation, opened
 
 MAX_LINE = 8192  # bytes of a line; the rest of a longer one is skipped
 PRINT = 256  # bytes by which the start of a file, and the place where reading stopped, are known
@@ -33,6 +33,7 @@ class File:
         self.fd = opened(path, refusal)
         found = os.fstat(self.fd)
         self.identity = (found.st_dev, found.st_ino)
+        self.generation = generation(self.fd)
         self.more = False  # the last read stopped at its limit
         self.rewritten = False  # what was read before no longer stands there: it was truncated
         self.problem = ""  # why there is less in it than there was
@@ -107,12 +108,15 @@ class File:
         if self.offset and not self._print:
             self._print = _print(self._start) + _print(self._before)
         device, inode = self.identity
-        state = {"offset": self.offset, "print": self._print, "device": device, "inode": inode}
+        state = {"offset": self.offset, "print": self._print, "device": device, "inode": inode}  # type: dict[str, object]
+        if self.generation:
+            state["generation"] = self.generation
         return dict(state, skipping=True) if self._skipping else state
 
     def is_same(self, state: "dict[str, object]") -> bool:
-        """Whether it has the device and inode of the file that `state` was taken of."""
-        return self.identity == (state.get("device"), state.get("inode"))
+        """Whether it is the very file that `state` was taken of, whatever it holds now, as far as inodes can tell."""
+        same = self.generation == state.get("generation", self.generation)
+        return same and self.identity == (state.get("device"), state.get("inode"))
 
     def mark(self) -> "dict[str, object]":
         """A state by which it is known again although nothing of it was read yet."""
@@ -143,8 +147,9 @@ class File:
     def is_copied_to(self, other: "File") -> bool:
         """Whether `other` holds the same from its start on, as far as it goes: it is a copy, or will be one."""
         size = other.size()
-        first, last = min(PRINT, size, self.offset), min(PRINT, size)
-        if not first or other.at(0, first) != self._start[:first]:
+        first, last = min(PRINT, size, self.offset or size), min(PRINT, size)
+        start = self._start if self.offset else self.at(0, first)
+        if not first or other.at(0, first) != start[:first]:
             return False
         if not self.stands():  # it was truncated, and this may be where it was copied to before
             return other.continues(self.state())

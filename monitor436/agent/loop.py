@@ -10,6 +10,7 @@ from monitor436 import __version__
 from monitor436.agent import event as stated
 from monitor436.agent import mounts, sockets, wire
 from monitor436.agent.beacons import Beacons
+from monitor436.agent.by_hand import ByHand
 from monitor436.agent.checks import Checks, Host
 from monitor436.agent.fetch import Fetch
 from monitor436.agent.homing import Homing, Server
@@ -22,6 +23,7 @@ from monitor436.agent.machine import boot_id, uptime
 from monitor436.agent.notices import Notices
 from monitor436.agent.outbox import AHEAD, Outbox
 from monitor436.agent.rekeying import Rekeying
+from monitor436.agent.schedule import whole
 from monitor436.agent.spool import Spool
 from monitor436.agent.statement import FOLDER
 
@@ -58,22 +60,16 @@ class Agent:
         self._fetch = Fetch(identity, packed.pin, self._in_force, self._adopt, say)
         self._rekeying = Rekeying(identity, packed.pin, state, self.homing, self._moved, say)
         host = Host(
-            limits.refusal,
-            limits.log_refusal,
-            time.time,
-            self._boot,
-            limits.user,
-            identity.name,
-            self._notices.tells,
-        )
+            limits.refusal, limits.log_refusal, time.time, self._boot, limits.user, identity.name, self._notices.tells
+        )  # fmt: skip
         self._checks = Checks(self._keeper.emit, host, selector, self._spool.kept, self._breathe)
         self._shipping_to = None  # type: Server | None
         self._beat_at = 0.0
         self._look_at = 0.0
         self._age_at = time.monotonic() + AGE_EVERY
-        self._named, self._port = servers, packed.port
-        self._resolved = set()  # type: set[str]
+        self._by_hand = ByHand(servers, packed.port, self.homing, say)
         self._stopping = False
+        self._calm = False  # nothing that arrived asks for anything to be done
         self._body, self._message = b"{}", {}  # type: bytes, dict[str, object]
         self.refused = {}  # type: dict[str, int]
         self._answers = {
@@ -91,22 +87,29 @@ class Agent:
         self._selector.register(talks, EVENT_READ, self._hear_servers)
         self._begin(time.monotonic())
         while not self._stopping:
-            now = time.monotonic()
-            wait = max(0.0, self._turn(now) - time.monotonic())
-            for key, _ in self._selector.select(wait):
-                key.data(time.monotonic())
+            due = self._turn(time.monotonic())
+            while not self._stopping and self._waits(due):
+                pass
         self._leave(time.monotonic())
 
     def stop(self) -> None:
         """End after the present turn: say goodbye, keep everything."""
         self._stopping = True
 
+    def _waits(self, due: float) -> bool:
+        """Wait until something is due or arrives; whether to go on waiting, as what arrived asks for nothing."""
+        self._calm = False
+        arrived = self._selector.select(max(0.0, due - time.monotonic()))
+        for key, _ in arrived:
+            key.data(time.monotonic())
+        return self._calm and len(arrived) == 1 and time.monotonic() < due
+
     def _begin(self, now: float) -> None:
         fields = {"version": __version__, "boot": self._boot}  # type: dict[str, str | int | float | bool]
         text = "agent {} started".format(__version__)
         self._keeper.emit([stated.event(stated.AGENT_STARTED, "info", text, time.time(), fields=fields)], {})
         if self._in_force.restore():
-            self._tell("the last good plan is in force: {}".format(self._in_force.digest[:12]))
+            self._say("the last good plan is in force: {}".format(self._in_force.digest[:12]))
         self._follow(now)
 
     def _turn(self, now: float) -> float:
@@ -125,42 +128,39 @@ class Agent:
                 self._send(hello, address)
         if now >= self._keeper.due:
             self._keeper.write_again(now)
-        if now >= self._inbox.due and not self._keeper.waits:
+        room = not (self._spool.full or self._keeper.waits)  # else logs and scripts' files are the better buffers
+        if now >= self._inbox.due and room:
             self._take_from_inbox(now)
         if now >= self._fetch.due:
             self._fetch.turn(self.homing.home, now)
         if now >= self._rekeying.due:
             self._rekeying.turn(now)
-        next_check = self._checks.run(now, logs=not (self._spool.full or self._keeper.waits))
+        next_check = self._checks.run(now, logs=room)
         next_shipment = self._ship(now)
-        inbox_due = self._keeper.due if self._keeper.waits else self._inbox.due
+        inbox_due = self._inbox.due if room else max(self._inbox.due, now + 1.0)
         next_asking = min(self._fetch.due, self._rekeying.due)
         due = (self._beat_at, self.homing.greeting_due(), self._keeper.due, next_asking, self._look_at)
         return min(next_check, next_shipment, inbox_due, *due)
 
     def _take_from_inbox(self, now: float) -> None:
-        """What scripts have stated goes into the spool, each with its name, so that none goes twice."""
-        for name, event in self._inbox.take(now):
-            kept = dict(self._inbox.forget(), **{self._inbox.key(name): 1})
-            self._keeper.emit([event], kept)
-            if not self._keeper.waits:
-                self._inbox.done(name)
+        """What scripts have stated goes into the spool with its names, so that nothing goes twice."""
+        taken = self._inbox.take(now)
+        if not taken:
+            return
+        kept = dict(self._inbox.forget(), **{self._inbox.key(name): 1 for name, _ in taken})
+        self._keeper.emit([event for _, event in taken], kept)
+        for name, _ in taken if not self._keeper.waits else ():
+            self._inbox.done(name)
 
     def _look_around(self, now: float) -> None:
         """What changes slowly: interfaces to hear multicast on, addresses of servers named by hand, the spool's age."""
-        self._look_at = now + LOOK_EVERY
+        self._look_at = whole(now + LOOK_EVERY)
         if now >= self._age_at:
             self._age_at += AGE_EVERY
             self._keeper.age(AGE_EVERY)
         if self._multicast:
             sockets.join_groups(self._hears, self._multicast)
-        for server in self._named:
-            if server not in self._resolved:
-                try:
-                    self.homing.named(server, sockets.resolve(server, self._port))
-                    self._resolved.add(server)
-                except (OSError, ValueError) as problem:
-                    self._tell("{}: {}".format(server, problem))
+        self._by_hand.look()
 
     def _leave(self, now: float) -> None:
         self._checks.close(now)
@@ -174,10 +174,12 @@ class Agent:
     # What arrives.
 
     def _hear_servers(self, now: float) -> None:
+        self._calm = True
         for datagram, address in sockets.arrived(self._talks):
             try:
                 header = wire.header(datagram)
                 if header[0] == wire.WELCOME:
+                    self._calm = False
                     self._welcome(datagram, address, now)
                     continue
                 server, body = self.homing.open(header, datagram, now)
@@ -186,7 +188,9 @@ class Agent:
                     raise wire.WireError("type")
                 if body != self._body:  # most say what the one before said
                     self._message = wire.parse(body)
-                    self._body = body
+                    self._calm = False
+                self._body = body
+                self._calm = self._calm and answer == self._beatack
                 answer(server, self._message, now)
             except wire.WireError as refused:
                 self._count(refused)
@@ -196,7 +200,7 @@ class Agent:
         if welcomed is None:
             return
         server, message = welcomed
-        self._tell("greeted by {} at {}:{}".format(server.name, *server.address))
+        self._say("greeted by {} at {}:{}".format(server.name, *server.address))
         self._beat_to(server)
         self._rekeying.told(server, message, now)
         if server is self.homing.home:
@@ -268,7 +272,7 @@ class Agent:
         except OSError as problem:  # no route, a full buffer: as if the network had lost it
             self.refused["send"] = self.refused.get("send", 0) + 1
             if self.refused["send"] == 1:
-                self._tell("{}:{}: {}".format(address[0], address[1], problem.strerror))
+                self._say("{}:{}: {}".format(address[0], address[1], problem.strerror))
 
     def _adopt(self, events: "list[dict[str, object]]", now: float) -> None:
         """A plan was fetched; if it is in force, the checks follow it and the servers are told at once."""
@@ -276,7 +280,7 @@ class Agent:
             self._follow(now)
             self._beat_at = now
         for event in events:
-            self._tell(str(event["text"]))
+            self._say(str(event["text"]))
         self._keeper.emit(events, {})
 
     def _moved(self, identity: Identity, now: float) -> None:
@@ -284,7 +288,7 @@ class Agent:
         self.homing.rekey(identity.key, now)
         self.beacons.accept(identity.beacon_key)
         self._fetch.identity = identity
-        self._tell("moved to another site key")
+        self._say("moved to another site key")
 
     def _follow(self, now: float) -> None:
         self._notices.forget()
@@ -293,6 +297,3 @@ class Agent:
 
     def _count(self, refused: wire.WireError) -> None:
         self.refused[refused.reason] = self.refused.get(refused.reason, 0) + 1
-
-    def _tell(self, text: str) -> None:
-        self._say(text)

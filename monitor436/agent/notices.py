@@ -13,7 +13,7 @@ EVENTS = fcntl.DN_MODIFY | fcntl.DN_CREATE | fcntl.DN_DELETE | fcntl.DN_RENAME |
 TOLD_OF = frozenset("ext2 ext3 ext4 xfs btrfs zfs jfs f2fs bcachefs tmpfs overlay".split())
 # File systems on which nobody but this kernel writes. Elsewhere a change may come without a notice.
 MAX_FOLDERS = 64  # a descriptor each
-REST = 5.0  # seconds between looks even so: at the pace of heartbeats they cost no wake-up, and no trust is needed
+REST = 10.0  # seconds between looks even so, together with heartbeats: then no trust is needed
 
 
 class Notices:

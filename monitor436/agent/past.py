@@ -46,6 +46,7 @@ class Past:
     ) -> None:
         self.files = []  # type: list[Old]
         self.last = None  # type: dict[str, object] | None  # of the last one let go: what is rotated later is newer
+        self.looked = False  # whether it was looked for: without it, nothing is older than the files that are followed
         self._path = path
         self._refusal = refusal
         self._company = company
@@ -55,7 +56,9 @@ class Past:
 
     def states(self) -> "list[dict[str, object]]":
         """What is to be kept of them."""
-        return ([] if self.last is None else [self.last]) + [old.state() for old in self.files]
+        states = [old.state() for old in self.files]
+        last = self.last
+        return states if last is None or any(old.file.is_same(last) for old in self.files) else [last, *states]
 
     def take_back(self, identity: "tuple[int, int]") -> "File | None":
         """The file that has its name again."""
@@ -72,11 +75,13 @@ class Past:
         """
         rotated = self._rotated(present, (state.get("inode"),))
         file = rotated.find(state)
-        truncated = bool(state["offset"]) and present is not None and present.is_same(state)
+        truncated = (
+            bool(state["offset"])
+            and not (file is not None and file.is_same(state))
+            and (rotated.still_has(state) or (present is not None and present.is_same(state)))
+        )
         if file is not None:
             self.files.append(Old(file, now, bool(state.get("ended"))))
-        elif state.get("ended"):
-            self.last = state
         if file is None and self._company.holds((state.get("device"), state.get("inode")), self._mine):
             return ""
         if state.get("ended"):  # what came late is lost, if anything did: nobody can tell
@@ -92,22 +97,27 @@ class Past:
         """Go on where an earlier run of the agent stopped. `known` is the state of the present file, if it is."""
         lost = []
         for state in states:
-            if state is not known and not state.get("copy"):
+            if state.get("done"):
+                self.last = state
+            elif state is not known and not state.get("copy"):
                 lost.append((state, self.find(state, present, now)))
+        self.looked = not any(state["offset"] or state.get("done") for state in states)
         newer = None
         if known is None or not known["offset"]:
-            newer = self.catch_up(present, now, all_new=True)
+            newer = self.catch_up(present, now)
         if newer and known is not None:
             self._gaps.append(WINDOW)  # it was empty, so this tells it from a file that was replaced
         self._gaps += [why for state, why in lost if why and (state["offset"] or not newer)]
 
-    def catch_up(self, present: "File | None", now: float, all_new: bool = False) -> "bool | None":
-        """Add what was rotated away after the newest file that is known here; whether there was any, None: no telling.
-
-        `all_new`: if none is known here, there was nothing beside the log when that was last looked at.
-        """
+    def catch_up(self, present: "File | None", now: float) -> "bool | None":
+        """Add what was rotated away after the newest file that is known; whether there was any, None: no telling."""
         marks = [old.file.mark() for old in self.files] + ([] if self.last is None else [self.last])
         rotated = self._rotated(present)
+
+        unread = [old.file.identity for old in self.files if not old.file.offset and not old.ended]
+
+        def is_next(file: File) -> bool:
+            return file.identity in unread
 
         def is_known(file: File) -> bool:
             try:
@@ -115,22 +125,27 @@ class Past:
             except OSError:
                 return False
 
-        found = rotated.since(is_known, all_new and not marks)
+        found = rotated.since(present, is_known, is_next, all_new=self.looked and self.last is None)
         if found is None:
             return None
-        self.files += [Old(file, now) for file in found]
+        new = [file for file in found if isinstance(file, File)]
+        for place, file in enumerate(found):
+            if isinstance(file, File):
+                self.files.append(Old(file, now))
+            else:  # one of ours, nothing of which was read: what is older and new was copied from it
+                self.files.append(self.files.pop([old.file.identity for old in self.files].index(file)))
+                self._gaps += [WINDOW] * any(isinstance(each, File) for each in found[:place])
         self._gaps += [problem for problem in rotated.problems if problem not in self._told]
         self._told = rotated.problems
-        return bool(found)
+        return bool(new)
 
     def look_back(self, present: "File | None") -> None:
-        """Remember which file beside the log is the newest."""
-        if self.last is None and not self.files:
-            newest = self._rotated(present).newest()
-            if newest is not None and (present is None or not present.is_same(newest)):
-                self.last = dict(newest, ended=True)
+        """Remember which file beside the log is the newest; all of them are accounted for."""
+        newest = self._rotated(present).newest(present)
+        self.last = None if newest is None else dict(newest, done=True)
+        self.looked = True
 
-    def let_go(self, now: float) -> bytes:
+    def let_go(self, present: "File | None", now: float) -> bytes:
         """Part with those for which nobody needs to wait any more, in their order; what is left of them.
 
         All must have been read to their ends.
@@ -141,17 +156,22 @@ class Past:
             if old.file.problem:
                 self._gaps.append("{} is {}".format(old.file.path, old.file.problem))
             if self._company.take_over(old.file, self._mine):
-                self.last = dict(old.file.state(), ended=True)
+                self.last = dict(old.file.state(), done=True)
                 continue
             try:
                 left += old.file.rest()
             except OSError as problem:
                 self._gaps.append("{}: {}".format(old.file.path, problem.strerror))
-            self.last = dict(old.file.state(), ended=True)
-            if old.is_removed():
-                self.last.update(device=0, inode=0)  # another file may get them
+            self.last = dict(old.file.state(), done=True)
+            if old.is_removed():  # and nothing will be known by it
+                self.look_back(present)
             old.file.close()
         return left
+
+    def drop(self, old: Old) -> None:
+        """It is none of them after all."""
+        self.files.remove(old)
+        old.file.close()
 
     def close(self) -> None:
         """Let go of the files."""

@@ -40,12 +40,13 @@ class Rotated:
         self._refusal = refusal
         self._is_taken = is_taken
         real = os.path.realpath(path)
-        bases = {os.path.basename(path), os.path.basename(real)}
+        folder, base = os.path.split(real)
+        self._like = base if base != os.path.basename(path) and _NUMBERS.search(base) else ""  # files a link leads to
         try:
-            self._files = _beside(os.path.dirname(real), bases, inodes)
+            self._files = _beside(folder, {base, os.path.basename(path)}, self._like, inodes)
         except OSError as problem:
             self._files = []
-            self.problems.append("{}: {}".format(os.path.dirname(real), problem.strerror))
+            self.problems.append("{}: {}".format(folder, problem.strerror))
 
     def find(self, state: "dict[str, object]") -> "File | None":
         """The file that holds what the one of which `state` was taken held, at the place where reading stopped."""
@@ -58,43 +59,78 @@ class Rotated:
                 file.close()
         return None
 
-    def since(self, is_known: "Callable[[File], bool]", all_new: bool = False) -> "list[File] | None":
+    def still_has(self, state: "dict[str, object]") -> bool:
+        """Whether the very file of which `state` was taken is there, whatever it holds now."""
+        for each in self._files:
+            if each.identity == (state.get("device"), state.get("inode")) and state.get("generation"):
+                file = self._opened(each.path)
+                if file is not None:
+                    file.close()
+                    return file.is_same(state)
+        return False
+
+    def since(
+        self,
+        present: "File | None",
+        is_known: "Callable[[File], bool]",
+        is_next: "Callable[[File], bool]",
+        all_new: bool = False,
+    ) -> "list[File | tuple[int, int]] | None":
         """The files that were rotated away after the newest one that is known, oldest first.
 
-        If none is known it is all of them, provided that `all_new` says so, or else None: nobody can tell.
+        `present` is none of them, nor is what it is being copied to. Of files for which `is_next` holds, because
+        they are known but what comes before them is not, it is only the identities. If none is known it is all of
+        them, provided that `all_new` says so, or else None: nobody can tell.
         """
-        files = []  # type: list[File]
-        for each in self._by_age():
+        files = []  # type: list[File | tuple[int, int]]
+        for each in self._older_than(present):
             file = self._opened(each.path)
-            if file is not None and is_known(file):
+            if file is None:
+                if each.path.endswith(COMPRESSED) and not all_new:
+                    break  # it may be the one that is known
+            elif is_next(file):
+                files.append(file.identity)
+                file.close()
+            elif is_known(file):
                 file.close()
                 return files[::-1]
-            if file is not None:
+            elif present is not None and is_copy(file, present):
+                file.close()
+            else:
                 file.restart()
                 files.append(file)
-            elif each.path.endswith(COMPRESSED) and not all_new:
-                break  # it may be the one that is known
         else:
             if all_new:
                 return files[::-1]
-        for file in files:
-            file.close()
+        for left in files:
+            if isinstance(left, File):
+                left.close()
         return None
 
-    def newest(self) -> "dict[str, object] | None":
-        """The state of the newest of them, read to its end: what comes later is newer than that."""
-        for each in self._by_age()[:1]:
+    def newest(self, present: "File | None") -> "dict[str, object] | None":
+        """The state of the newest one but `present`, read to its end: what comes later is newer than that."""
+        for each in self._older_than(present):
             file = self._opened(each.path)
+            state = {"offset": 0, "print": "", "device": each.identity[0], "inode": each.identity[1]}
             if file is not None:
                 try:
+                    copy = present is not None and present.is_copied_to(file)
                     file.to_end()
-                    return file.state()
+                    state = file.state()
                 except OSError:
-                    pass
-                finally:
-                    file.close()
-            return {"offset": 0, "print": "", "device": each.identity[0], "inode": each.identity[1]}
+                    copy = False
+                file.close()
+                if copy:
+                    continue
+            return state
         return None
+
+    def _older_than(self, present: "File | None") -> "list[Beside]":
+        aged = self._by_age()
+        for place, each in enumerate(aged):
+            if present is not None and each.identity == present.identity:
+                return aged[place + 1 :] if self._like else aged[:place] + aged[place + 1 :]
+        return aged
 
     def _by_age(self) -> "list[Beside]":
         """Those whose names tell how new they are, newest first."""
@@ -131,9 +167,7 @@ def is_related(name: str, base: str) -> bool:
 
 def age(name: str, base: str) -> "tuple[int, ...] | None":
     """How new a rotated file is by its name: log.2 < log.1, log-20240101 < log-20240102; None for other names."""
-    for suffix in COMPRESSED:
-        if name.endswith(suffix):
-            name = name[: -len(suffix)]
+    name = _plain(name)
     stem, extension = os.path.splitext(base)
     if name.startswith(base):
         count = name[len(base) :]
@@ -143,15 +177,38 @@ def age(name: str, base: str) -> "tuple[int, ...] | None":
         return None
     if not _COUNTED.match(count):
         return None
-    numbers = tuple(int(number) for number in _NUMBERS.findall(count))
+    numbers = _numbers(count)
     return (-numbers[0],) if len(numbers) == 1 and numbers[0] < _NUMBER else numbers
 
 
-def _beside(folder: str, bases: "set[str]", inodes: "tuple[object, ...]") -> "list[Beside]":
+def is_copy(file: File, of: File) -> bool:
+    """Whether a file holds what another one holds, and no more."""
+    try:
+        return of.is_copied_to(file)
+    except OSError:
+        return False
+
+
+def _is_like(name: str, other: str) -> bool:
+    """Whether only numbers make the difference."""
+    return _NUMBERS.sub("0", _plain(name)) == _NUMBERS.sub("0", other)
+
+
+def _numbers(name: str) -> "tuple[int, ...]":
+    return tuple(int(number) for number in _NUMBERS.findall(name))
+
+
+def _plain(name: str) -> str:
+    """The name that a compressed file had before."""
+    return next((name[: -len(suffix)] for suffix in COMPRESSED if name.endswith(suffix)), name)
+
+
+def _beside(folder: str, bases: "set[str]", like: str, inodes: "tuple[object, ...]") -> "list[Beside]":
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            related = any(is_related(entry.name, base) for base in bases)
+            alike = like and _is_like(entry.name, like)
+            related = alike or any(is_related(entry.name, base) for base in bases)
             if not related and entry.inode() not in inodes:
                 continue
             try:
@@ -159,7 +216,7 @@ def _beside(folder: str, bases: "set[str]", inodes: "tuple[object, ...]") -> "li
             except OSError:  # a link to nowhere, or gone since
                 continue
             if stat.S_ISREG(each.st_mode):
-                ages = [age(entry.name, base) for base in bases]
+                ages = [_numbers(entry.name)] if alike else [age(entry.name, base) for base in bases]
                 identity = (each.st_dev, each.st_ino)
                 found.append(
                     Beside(entry.path, next((known for known in ages if known), None), each.st_mtime_ns, identity)
@@ -171,7 +228,7 @@ def _beside(folder: str, bases: "set[str]", inodes: "tuple[object, ...]") -> "li
 
 def _is_being_compressed(path: str, paths: "set[str]") -> bool:
     """Whether what it is made of is still there."""
-    return any(path.endswith(suffix) and path[: -len(suffix)] in paths for suffix in COMPRESSED)
+    return _plain(path) != path and _plain(path) in paths
 
 
 def _open(path: str, refusal: "Callable[[str], str]") -> File:

@@ -14,7 +14,9 @@ COMMANDS = {
     "host": "Approve or forget a host.",
     "hosts": "List the hosts this server knows.",
     "init": "Write a new folder with settings and plans.",
+    "merge": "Make one stream of the events files of several servers.",
     "run": "Run the server in the foreground.",
+    "site": "Exchange the site's key for another.",
     "tail": "Show events as they come.",
     "verify": "Check that no event is missing or doubled.",
 }

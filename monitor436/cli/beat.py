@@ -2,9 +2,7 @@
 
 import json
 import os
-import select
 import signal
-import socket
 import time
 import zipfile
 from pathlib import Path
@@ -15,8 +13,9 @@ import click
 from monitor436.agent import door, sockets
 from monitor436.agent.identity import Identity, Packed, State, StateError, host_name, read_packed
 from monitor436.agent.machine import boot_id, uptime
+from monitor436.agent.plan import seconds
+from monitor436.cli.beating import Beacons, Beating, hearing
 from monitor436.heart import Heart
-from monitor436.model.units import seconds
 
 SHORTEST, LONGEST = 0.1, 3600.0  # seconds between beats
 AGAIN = 5.0  # seconds until a join is tried again
@@ -45,7 +44,9 @@ class Rhythm(click.ParamType):  # type: ignore[type-arg]
     help="Made by `monitor436 agent pack`: it holds a key (--host NAME) or lets this machine join.",
 )  # fmt: skip
 @click.option("--name", default="", help="Join under this name; by default what the machine calls itself.")
-@click.option("--every", type=Rhythm(), default="5s", show_default=True, help="How often; at least twice in its time-out.")
+@click.option(
+    "--every", type=Rhythm(), default="5s", show_default=True, help="How often; at least twice in its time-out."
+)
 @click.option("--state", default="", metavar="DIR", help="Where the key of a join is kept.")
 def beat(to: str, file: str, name: str, every: float, state: str) -> None:
     """Send heartbeats to a server, as a host that has no plan and tells no events.
@@ -66,8 +67,9 @@ def beat(to: str, file: str, name: str, every: float, state: str) -> None:
             raise StateError(f"{file} is for {identity.name}, not for {name}")
         heart = Heart(identity, every, boot_id(), uptime, os.urandom)
         heart.homing.named(to, address)
-        with sockets.talking() as talks:
-            _run(heart, talks, to)
+        beating = Beating(heart, Beacons(packed.beacon_key, address), to, click.echo)
+        with sockets.talking() as talks, hearing(packed.beacon_port, packed.multicast) as hears:
+            beating.run(talks, hears)
     except KeyboardInterrupt:
         return
     except (StateError, OSError, ValueError) as problem:
@@ -123,28 +125,3 @@ def _join(packed: Packed, name: str, address: tuple[str, int], state: State) -> 
             told = text
             click.echo(f"not joined yet: {text}")
         time.sleep(AGAIN)
-
-
-def _run(heart: Heart, talks: socket.socket, to: str) -> None:
-    """Beat until interrupted; then say goodbye."""
-    greeted = False
-    click.echo(f"beating to {to} every {heart.every:g} s")
-    try:
-        while True:
-            _send(talks, heart.turn(time.monotonic()))
-            select.select([talks], [], [], max(0.0, heart.due - time.monotonic()))
-            for datagram, address in sockets.arrived(talks):
-                _send(talks, heart.takes(datagram, address, time.monotonic()))
-            if heart.greeted != greeted:
-                greeted = heart.greeted
-                click.echo(f"{to} answers" if greeted else f"{to} does not answer; greeting it again and again")
-    finally:
-        _send(talks, heart.goodbye())
-
-
-def _send(talks: socket.socket, sent: list[tuple[bytes, tuple[str, int]]]) -> None:
-    for datagram, address in sent:
-        try:
-            talks.sendto(datagram, address)
-        except OSError:
-            continue  # no route at present: as if the network had lost it

@@ -1,59 +1,62 @@
 """`monitor436 verify`: the proof that nothing is missing or doubled."""
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import click
 from msgspec import json
 
+from monitor436.cli.event_files import files_argument, lines, numbers, part_option, proved, some, told
+from monitor436.cli.lines import plain
+from monitor436.model.merging import compared
 from monitor436.model.proof import Proof
 from monitor436.model.words import count
 
-SHOWN = 20  # flaws shown; --json has all
+COUNTS = ("lines", "events", "spools", "lost", "elsewhere", "unread")
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE...")
-@click.option("--part", is_flag=True, help="The files are only a part: earlier ones were deleted by rotation.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@files_argument
+@part_option
+@click.option("--json", "as_json", is_flag=True, help="For scripts: counts, all flaws, all gaps with their causes.")
 def verify(files: tuple[str, ...], part: bool, as_json: bool) -> None:
-    """Check an events file: every number of every spool exactly once, as a line or inside a LOST range.
+    """Check events files: every number of every spool exactly once, as a line or inside a LOST range.
 
-    Give the rotated files of one server together with the present one; they are read oldest first. Exit status 0 if
-    complete, 1 if something is missing or doubled.
+    Give the rotated files of a server together with the present one, and the files of all servers of a site if you
+    have them; the order does not matter, and packed ones (gzip) are read too. Exit status 0 if complete, 1 if
+    something is missing, doubled or contradicts.
 
     \b
     monitor436 verify var/events.jsonl
     monitor436 verify var/events.jsonl var/events.jsonl.2*
+    monitor436 verify srv1/events.jsonl* srv2/events.jsonl*
     """
-    proof = Proof().read(_lines(sorted(map(Path, files), key=_age)), whole=not part)
+    files = tuple(file for file in files if not file.endswith(".checkpoint"))
+    proof = proved(files, part)
+    compared(proof, [lines(file) for file in files])
+    flaws = proof.flaws
     if as_json:
-        click.echo(
-            json.encode(
-                {name: getattr(proof, name) for name in ("lines", "spools", "lost", "elsewhere", "unread", "flaws")}
-            )
-        )
+        counts = {name: getattr(proof, name) for name in COUNTS}
+        shared = sum(ranges.total for ranges in proof.shared.values())
+        more = {"servers": len(proof.servers), "twice": shared, "flaws": flaws, "gaps": proof.gaps}
+        click.echo(json.encode({"complete": not flaws, **counts, **more}))
     else:
-        for flaw in proof.flaws[:SHOWN]:
-            numbers = f"{flaw.first}" if flaw.first == flaw.last else f"{flaw.first} to {flaw.last}"
-            click.echo(f"line {flaw.line}: {flaw.what}: {flaw.spool}/{numbers}")
-        if len(proof.flaws) > SHOWN:
-            click.echo(f"… and {len(proof.flaws) - SHOWN} more (--json has all)")
-        verdict = "complete" if not proof.flaws else f"not complete: {count(len(proof.flaws), 'flaw')}"
-        click.echo(
-            f"{verdict}: {count(proof.lines, 'event')} of {count(proof.spools, 'spool')}, {proof.lost} lost and told, "
-            f"{proof.elsewhere} elsewhere, {count(proof.unread, 'line')} unread"
-        )
-    sys.exit(1 if proof.flaws else 0)
+        _tell(proof)
+    sys.exit(1 if flaws else 0)
 
 
-def _age(path: Path) -> tuple[bool, str]:
-    """Rotated files by their time, then the present one."""
-    return path.suffix == ".jsonl", path.name
-
-
-def _lines(paths: list[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with open(path, "rb") as file:
-            yield from file
+def _tell(proof: Proof) -> None:
+    flaws, gaps = proof.flaws, proof.gaps
+    for text in some([told(flaw) for flaw in flaws]):
+        click.echo(text)
+    verdict = "complete" if not flaws else f"not complete: {count(len(flaws), 'flaw')}"
+    servers = len(proof.servers)
+    on = f" on {servers} servers" if servers > 1 else ""
+    click.echo(
+        f"{verdict}: {count(proof.events, 'event')} of {count(proof.spools, 'spool')}{on}, {proof.lost} lost and told, "
+        f"{proof.elsewhere} elsewhere, {count(proof.unread, 'line')} unread"
+    )
+    closed = [gap for gap in gaps if gap.why != "open"]
+    for text in some([f"{gap.why}: {numbers(gap.spool, gap.first, gap.last)}: {plain(gap.text)}" for gap in closed]):
+        click.echo(text)
+    if len(gaps) > len(closed):
+        click.echo(f"{count(len(gaps) - len(closed), 'spool')} not ended: more may come")

@@ -14,6 +14,8 @@ from monitor436.model.event import SERVER_STARTED, SERVER_STOPPED, TAKEN_OVER
 from monitor436.model.ranges import Ranges
 
 Spool = str  # "origin/spool", as ids begin
+DOUBLED = "doubled"  # twice in the files of one server
+DISORDER = "out of order"
 STARTS, STOPS = (AGENT_STARTED, SERVER_STARTED), (AGENT_STOPPED, SERVER_STOPPED)
 
 
@@ -45,15 +47,15 @@ class Line(Struct, frozen=True, gc=False):
 
 
 class Told(NamedTuple):
-    """A `lost` event: it stands for the numbers from `first` to its own, and says that `count` events were lost."""
+    """A `lost` event: it stands for the numbers from `first` to its own, and says that so many `events` were lost."""
 
     first: int
-    count: int
+    events: int
     text: str
 
 
 class Slip(NamedTuple):
-    """Something wrong within the file. `first` to `last` are numbers of `spool`; it shows at `line`, 1 for the first."""
+    """Something wrong within the file. `first` to `last` are numbers of `spool`; it shows at `line`."""
 
     what: str
     spool: Spool
@@ -107,7 +109,7 @@ class Account:
         first, fields = max(1, number - line.lost), _fields(line)
         last = self._last.get(spool, 0)
         if first <= last:
-            self._looks_doubled(spool, first, number, at)
+            self._looks_doubled(spool, first, min(number, last), at)
         self._reach(spool, first, number, at)
         if line.kind == LOST or line.lost:
             count = fields.get("count")
@@ -131,9 +133,9 @@ class Account:
         """A number that is not higher than the one before: it is there already, or out of order."""
         there = self.covered(spool)
         for begin, end in there.within(first, last):
-            self.slips.append(Slip("doubled", spool, begin, end, at))
+            self.slips.append(Slip(DOUBLED, spool, begin, end, at))
         for begin, end in there.outside(first, last):
-            self.slips.append(Slip("out of order", spool, begin, end, at))
+            self.slips.append(Slip(DISORDER, spool, begin, end, at))
 
     def _note(self, line: Line, spool: Spool) -> None:
         """What a line says beyond its own number."""

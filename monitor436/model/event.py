@@ -1,9 +1,9 @@
 """An event: the one thing that everything which happens becomes, and the catalogue of their kinds."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Literal
 
-from msgspec import Meta, Struct, field, json
+from msgspec import Struct, field, json
 
 from monitor436.agent import event as agent
 
@@ -33,26 +33,6 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     id: str = ""
     lost: int = 0  # how many numbers before its own a `lost` event stands for
     again: bool = False  # another server may hold it too
-
-
-class Stated(Struct, frozen=True, gc=False):
-    """An event as an agent states it on the wire. Bounds are those of a datagram and of the calendar."""
-
-    at: Annotated[float, Meta(ge=0, le=253402300799)]
-    severity: Severity
-    kind: Annotated[str, Meta(pattern="^[a-z_]{1,32}$")]
-    text: str
-    check: str = ""
-    fields: dict[str, Field] = {}
-    tags: tuple[str, ...] = ()
-    lost: Annotated[int, Meta(ge=0, le=1 << 40)] = 0
-
-    def event(self, host: str, spool: str, number: int, received: datetime, again: bool = False) -> Event:
-        """The same as a line of the file; `again` if another server may hold it too."""
-        return Event(
-            datetime.fromtimestamp(self.at, UTC), self.severity, host, self.kind, self.check, self.text,
-            self.fields, self.tags, received, f"{host}/{spool}/{number}", self.lost, again,
-        )  # fmt: skip
 
 
 SERVER_STARTED = "server_started"
@@ -103,8 +83,8 @@ KINDS = {
     HOST_FLAPPING: "A host goes down and comes back again and again; nothing more is told of it until it holds still.",
     HOST_STEADY: "A host that flapped has been in one state for long enough: `state` says which.",
     DUPLICATE_NAME: "Two machines speak under one name, with the same key: one is a copy of the other.",
-    ISOLATED: "Many hosts fell silent at once, so it may be the network or this server: verdicts on `hosts` of them wait.",
-    ISOLATION_OVER: "How that ended: so many are heard again (`back`), so many are `down`, each in an event of its own.",
+    ISOLATED: "Many hosts fell silent at once, so it may be the network or this server; verdicts on them wait.",
+    ISOLATION_OVER: "How that ended: `back` are heard again, `down` are down, each with an event of its own.",
     SERVER_TROUBLE: "This server has a trouble of its own, or had (`state`): `trouble` says which.",
     TAKEN_OVER: "A host's earlier events, up to a number, were acknowledged by another server.",
     agent.AGENT_STARTED: "An agent started.",

@@ -31,7 +31,7 @@ class Flapping:
         return turns is not None and turns.flaps
 
     def turned(self, name: str, now: float) -> float | None:
-        """A host went down or came back. The seconds that its last `changes` took, if it begins to flap with this one."""
+        """A host went down or came back. If it begins to flap with this: the seconds that its last `changes` took."""
         turns = self._latest(name, now)
         turns.count += 1
         turns.times = [*turns.times, now][-self.changes :] if self.changes else []
@@ -70,9 +70,11 @@ class Flapping:
         return (turns.flaps, tuple(round(now - time, 1) for time in turns.times)) if turns else (False, ())
 
     def restore(self, kept: Iterable[tuple[str, bool, Sequence[float]]], now: float) -> None:
-        """What a run before this one knew: names with what `kept` gave. The time between the two runs does not count."""
-        turns = {name: Turns([now - age for age in ages], flaps, now - min(ages, default=0.0)) for name, flaps, ages in kept}
-        self._turns = dict(sorted(turns.items(), key=lambda item: item[1].moved))
+        """What a run before this one knew: names with what `kept` gave. The time between the runs does not count."""
+        turns = [
+            (name, Turns([now - age for age in ages], flaps, now - min(ages))) for name, flaps, ages in kept if ages
+        ]
+        self._turns = dict(sorted(turns, key=lambda item: item[1].moved))
 
     def forget(self, name: str) -> None:
         """A host is none of ours any more."""

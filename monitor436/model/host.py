@@ -41,8 +41,8 @@ class Host(Struct, gc=False):
     knocked: float = float("-inf")  # when it greeted last: no sign of life, as greetings can be replayed
     former: float = 0.0  # `late` of the plan it had, as long as it follows that one
     former_plan: str = ""
+    agent: str = ""  # the spool that its agent began with
     queue: OrderedDict[str, "Host"] | None = None  # where it stands while it is up
-    settled: bool = True  # its last greeting came from the same boot of the same machine as the one before
 
     @property
     def allowed(self) -> float:

@@ -35,17 +35,30 @@ class Ledger:
 
         Only the next number is taken. Numbers that another server has acknowledged need not come here.
         """
-        spools = self._taken.setdefault(host, {})
+        spools = self._taken.get(host)
+        if spools is None:
+            spools = self._taken[host] = {}
         known = spools.get(message.s, 0)
         expected = max(known, message.a) + 1
-        number = message.n  # the first number that the next event covers
-        for start, stated in enumerate(message.e):
-            if number == expected:
-                last = number - 1 + sum(1 + each.lost for each in message.e[start:])
-                spools[message.s] = last
-                return Taken(start, last, (known + 1, message.a) if message.a > known else None)
-            number += 1 + stated.lost
-        return None
+        number, start = message.n, 0  # the first number that the next event covers, and which one that is
+        while number < expected and start < len(message.e):
+            number += 1 + message.e[start].lost
+            start += 1
+        if number != expected or start == len(message.e):
+            return None
+        last = number - 1
+        for stated in message.e[start:]:
+            last += 1 + stated.lost
+        spools[message.s] = last
+        return Taken(start, last, (known + 1, message.a) if message.a > known else None)
+
+    def lacks(self, host: str, message: Events) -> bool:
+        """Whether something before this message is missing."""
+        return message.n > max(self.accepted(host, message.s), message.a) + 1
+
+    def accepted(self, host: str, spool: str) -> int:
+        """Up to which number a spool was taken; not all of that need be durable."""
+        return self._taken.get(host, {}).get(spool, 0)
 
     def wrote(self, host: str, spool: str, last: int) -> None:
         """Everything up to `last` is durable."""
@@ -54,12 +67,21 @@ class Ledger:
     def reread(self, event: Event) -> None:
         """A line that was found in the file. Lines without an id of ours are none of the ledger's business."""
         for host, spool, last in covered(event):
-            spools = self.durable.setdefault(host, {})
-            spools[spool] = max(last, spools.get(spool, 0))
+            self._raise(host, spool, last)
+
+    def restore(self, numbers: Numbers) -> None:
+        """What was kept of an earlier time; nothing that is known to be durable is forgotten."""
+        for host, spools in numbers.items():
+            for spool, last in spools.items():
+                self._raise(host, spool, last)
+
+    def copy(self) -> Numbers:
+        """The durable numbers as they are now. May be called in another thread."""
+        return {host: dict(spools) for host, spools in list(self.durable.items())}
 
     def forget_unwritten(self) -> None:
         """Writing failed: what was taken and is not durable will be sent again."""
-        self._taken = {host: dict(spools) for host, spools in self.durable.items()}
+        self._taken = self.copy()
 
     def last(self, host: str, spool: str) -> int:
         """Up to which number a spool is durable; 0 for one never heard of."""
@@ -70,6 +92,10 @@ class Ledger:
         for numbers in (self.durable, self._taken):
             if host in numbers:
                 numbers[host] = {spool: last for spool, last in numbers[host].items() if spool in spools}
+
+    def _raise(self, host: str, spool: str, last: int) -> None:
+        spools = self.durable.setdefault(host, {})
+        spools[spool] = max(last, spools.get(spool, 0))
 
 
 def covered(event: Event) -> list[tuple[str, str, int]]:

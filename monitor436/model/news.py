@@ -50,14 +50,13 @@ def stopped(name: str) -> Event:
 def rebooted(name: str) -> Event:
     """A host came back with another boot id."""
     fields: dict[str, Field] = {"reason": REBOOTED}
-    return Event(
-        kind=kinds.HOST_REBOOTED, host=name, severity="warning", text=f"{name} was rebooted", fields=fields
-    )
+    return Event(kind=kinds.HOST_REBOOTED, host=name, severity="warning", text=f"{name} was rebooted", fields=fields)
 
 
 def twice(name: str, addresses: Sequence[str]) -> Event:
     """Two machines speak under one name."""
-    text = f"two machines are {name}, at {' and '.join(addresses)}: one is a copy of the other; remove its state folder"
+    who = f"two machines are {name}, at {' and '.join(addresses)}: one is a copy of the other"
+    text = f"{who}; empty the state folder of the copy, so that it joins under a name of its own"
     fields: dict[str, Field] = {"reason": DUPLICATE_NAME, "addresses": " ".join(addresses)}
     return Event(kind=kinds.DUPLICATE_NAME, host=name, severity="critical", text=text, fields=fields)
 

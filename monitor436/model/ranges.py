@@ -9,6 +9,8 @@ Range = tuple[int, int]  # first and last, both in it
 class Ranges:
     """Disjoint ranges of numbers that do not touch, in ascending order."""
 
+    __slots__ = ("_firsts", "_lasts")
+
     def __init__(self, ranges: Iterable[Range] = ()) -> None:
         self._firsts: list[int] = []
         self._lasts: list[int] = []

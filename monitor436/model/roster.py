@@ -7,7 +7,7 @@ from monitor436.model.census import Census
 from monitor436.model.event import Event
 from monitor436.model.host import LATE, NEVER_SEEN, SAME, STOPPED, UNKNOWN, UP, Host, Seen
 from monitor436.model.settings import Heartbeat
-from monitor436.model.twins import Twins
+from monitor436.model.twins import Speaker, Twins
 from monitor436.model.verdicts import PING_EVERY, Expired, Verdicts
 
 NOTHING: Sequence[Event] = ()
@@ -70,28 +70,30 @@ class Roster:
         return told
 
     def knocked(self, name: str, now: float) -> None:
-        """A greeting of a host came. It may be a replay, so it is no sign of life; but a verdict waits for what follows."""
+        """A greeting of a host came. It may be a replay, so it is no sign of life; but a verdict waits for more."""
         host = self._hosts.get(name)
         if host is not None:
             host.knocked = now
 
-    def greeted(self, name: str, boot: str, version: str, address: str) -> list[Event]:
-        """A host that was just heard had told, in its greeting, which boot of the machine this is, and which agent."""
+    def greeted(self, name: str, boot: str, version: str, address: str, agent: str = "") -> list[Event]:
+        """A host that was just heard had told, in its greeting, which boot of the machine this is, and which agent.
+
+        `agent` is the spool that the agent began with, if it has one.
+        """
         host = self._hosts[name]
-        before = host.boot, host.address
-        host.boot, host.version, host.address = boot or host.boot, version, address
-        host.settled = boot in ("", before[0]) or not before[0]
-        if host.settled:
-            return []
-        follows = self._twins.replaced(name, before, boot, host.last)
+        before = Speaker(host.boot, host.agent, host.address)
+        speaker = Speaker(boot or host.boot, agent or host.agent, address)
+        host.boot, host.agent, host.address = speaker
+        host.version = version
+        same = before.boot in ("", speaker.boot) and before.agent in ("", speaker.agent)
+        follows = "" if same else self._twins.replaced(name, before, speaker, host.last)
         if follows == "twins":
-            return [news.twice(name, sorted({before[1], address}))]
+            return [news.twice(name, sorted({before.address, address}))]
         return [news.rebooted(name)] if follows and name not in self._verdicts.flapping else []
 
-    def settled(self, name: str) -> bool:
-        """Whether the last greeting of a host came from the same boot as the one before: there is no second machine."""
-        host = self._hosts.get(name)
-        return host is None or host.settled
+    def spools_of_others(self, name: str) -> list[str] | None:
+        """Spools of agents that may speak under this name too, by what is known so far; None if that means any."""
+        return None if name in self._twins else list(self._twins.agents(name))
 
     def stopped(self, name: str, now: float) -> list[Event]:
         """An agent said goodbye."""

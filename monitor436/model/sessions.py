@@ -133,9 +133,8 @@ class Sessions:
         if session is None:
             raise wire.WireError("session")
         body = session.wire.open(datagram, header[3])
-        if session.address != address:
-            session.address = address
-        if session.name in self._pending:
+        session.address = address
+        if session.hello is not None:
             self._use(session)
         return session, body
 
@@ -160,7 +159,7 @@ class Sessions:
             waiting.remove(session)
 
     def _use(self, session: AgentSession) -> None:
-        if session not in self._pending[session.name]:
+        if session not in self._pending.get(session.name, ()):
             return
         for other in self._pending.pop(session.name):
             if other is not session:

@@ -82,7 +82,7 @@ class Heartbeat(Struct, frozen=True):
         int, why("How many times a host goes down or comes back until it is said to flap; 0: never.", ge=0, le=100)
     ] = 4
     flapping_within: Annotated[
-        Duration, why("In which time that is, and how long it must hold still until it is told of again.", ge=1.0, le=DAY)
+        Duration, why("Within which time, and how long it must hold still until it is told of again.", ge=1.0, le=DAY)
     ] = 600.0
     isolated_hold: Annotated[
         Duration, why("How long verdicts wait when a third of all hosts fall silent at once.", ge=1.0, le=DAY)

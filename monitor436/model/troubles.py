@@ -71,4 +71,6 @@ class Troubles:
 
 def _event(name: str, state: str, value: float, text: str) -> Event:
     fields: dict[str, Field] = {"trouble": name, "state": state, "value": round(value, 3)}
-    return Event(kind=kinds.SERVER_TROUBLE, severity="warning" if state == "begun" else "info", text=text, fields=fields)
+    return Event(
+        kind=kinds.SERVER_TROUBLE, severity="warning" if state == "begun" else "info", text=text, fields=fields
+    )

@@ -1,28 +1,40 @@
 """Two machines under one name: a copy of a disk, or of a state folder. Pure: told the time, in monotonic seconds.
 
 Both have the key, and each session takes the place of the other machine's. What tells them from one machine that
-reboots is that a boot id comes back: the kernel draws one at each boot and never the same again.
+reboots, or whose agent is started again, is that somebody comes back who was taken for gone: a kernel draws a boot id
+at each boot, an agent a spool id at each start, and neither ever draws the same again.
 """
 
-RETURNS = 2  # boot ids that came back before it is told: once may be a virtual machine that was set back
-WITHIN = 86400.0  # seconds for which boot ids are remembered: the machines of a slow plan take turns slowly
-BOOTS = 4  # boot ids remembered of a name
+from collections.abc import Iterator
+from typing import NamedTuple
+
+RETURNS = 2  # times that somebody came back before it is told: once may be a virtual machine that was set back
+WITHIN = 86400.0  # seconds for which they are remembered: the machines of a slow plan take turns slowly
+MOST = 4  # remembered of a name
+
+
+class Speaker(NamedTuple):
+    """Who speaks under a name: the boot of a machine, the agent by the spool it began with ("" if it has none)."""
+
+    boot: str
+    agent: str
+    address: str
 
 
 class Past:
-    """The boots of one name that were taken for gone, and how often one of them came back."""
+    """Those who spoke under one name and were taken for gone, and how often one of them came back."""
 
-    __slots__ = ("boots", "returns", "told", "touched")
+    __slots__ = ("gone", "returns", "told", "touched")
 
     def __init__(self, touched: float) -> None:
-        self.boots: dict[str, str] = {}  # boot id → address, the latest last
+        self.gone: list[Speaker] = []  # the latest last
         self.returns = 0
         self.told = False
         self.touched = touched
 
 
 class Twins:
-    """The names under which a boot id came back that was taken for gone."""
+    """The names under which somebody came back who was taken for gone, again and again."""
 
     def __init__(self) -> None:
         self._past: dict[str, Past] = {}  # in the order in which they were last touched
@@ -31,26 +43,27 @@ class Twins:
         past = self._past.get(name)
         return past is not None and past.told
 
-    def replaced(self, name: str, before: tuple[str, str], boot: str, now: float) -> str:
-        """A greeting came from another `boot` than the one `before` (its boot id and address).
-
-        "rebooted", or "twins" if that proves that there are two machines, or "" if there is nothing to tell.
-        """
+    def replaced(self, name: str, before: Speaker, speaker: Speaker, now: float) -> str:
+        """Another one speaks than `before`: "rebooted", "twins" if there are two machines, "" if nothing is to be told."""
         self._expire(now)
         past = self._past.pop(name, None) or Past(now)
         self._past[name] = past
         past.touched = now
-        returned = past.boots.pop(boot, None) is not None
-        past.boots[before[0]] = before[1]
-        while len(past.boots) > BOOTS:
-            del past.boots[next(iter(past.boots))]
+        others = [each for each in past.gone if each[:2] != speaker[:2]]
+        returned = len(others) < len(past.gone)
+        past.gone = [*others, before][-MOST:]
         if not returned:
-            return "" if past.told else "rebooted"
+            return "" if past.told or before.boot == speaker.boot else "rebooted"
         past.returns += 1
         if past.told or past.returns < RETURNS:
             return ""
         past.told = True
         return "twins"
+
+    def agents(self, name: str) -> Iterator[str]:
+        """The agents that spoke under a name and were taken for gone, by the spools they began with."""
+        past = self._past.get(name)
+        return (speaker.agent for speaker in (past.gone if past else ()) if speaker.agent)
 
     def restore(self, name: str, now: float) -> None:
         """A run before this one told of that name."""

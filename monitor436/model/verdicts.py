@@ -115,7 +115,7 @@ class Verdicts:
         return self._census.states[UP] + self._census.states[LATE]
 
     def _greets(self, host: Host, now: float) -> bool:
-        """Whether a late host tries to greet. Whoever replays its greetings puts a verdict off by a time-out, not more."""
+        """Whether a late host tries to greet. Whoever replays greetings puts a verdict off by a time-out, not more."""
         return now < min(host.knocked, host.since) + host.allowed
 
     def _ask(self, host: Host, expired: Expired, now: float) -> None:

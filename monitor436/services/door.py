@@ -23,6 +23,7 @@ from monitor436.site import Site
 
 MAX_BODY = 4096  # bytes of a request
 ASK = re.compile("[0-9a-f]{0,32}")
+BACKLOG = 1024  # connections that wait to be taken: hosts come when they are told, many at once
 MAX_HEADER_TIME = 15  # seconds without a byte after which a connection is closed
 NONCES = 10_000  # proofs remembered, so that none is good twice
 
@@ -130,6 +131,13 @@ class BoundedRequest(Request):
             transport.loseConnection()
 
 
+class Quiet(WebSite):
+    """Writes no line for each request: a fleet that comes for its plans would fill the log."""
+
+    def log(self, request: HTTPRequest) -> None:
+        pass
+
+
 class Page(Resource):
     """One path of the door: `methods` says what is answered, everything in plain sentences."""
 
@@ -186,11 +194,11 @@ class DoorService(Service):
     def startService(self) -> None:
         """Raises StartError where the port cannot be had."""
         super().startService()
-        web = WebSite(self.root(), requestFactory=BoundedRequest, timeout=MAX_HEADER_TIME)
+        web = Quiet(self.root(), requestFactory=BoundedRequest, timeout=MAX_HEADER_TIME)
         web.displayTracebacks = False
         try:
             self._listening = self._reactor.listenSSL(
-                self.port, web, self._site.certificate.options(), interface=self._address
+                self.port, web, self._site.certificate.options(), backlog=BACKLOG, interface=self._address
             )
         except CannotListenError as problem:
             why = getattr(problem.socketError, "strerror", "") or problem.socketError

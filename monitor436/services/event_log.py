@@ -1,16 +1,18 @@
 """The event log: the one road by which everything that happens becomes a durable line, before anybody hears of it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec import MsgspecError, json, structs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from monitor436.bus import EventBus
-from monitor436.journal import Journal
+from monitor436.journal import Journal, Numbers
 from monitor436.model.event import Event, read_line
 from monitor436.model.ledger import Ledger
 
@@ -19,6 +21,9 @@ MOST_WAITING = 16 * 1024 * 1024  # bytes of lines that wait for the disk; beyond
 OWN_WAITING = 10_000  # events of the server itself that are kept while the disk fails
 # Controls, bidi overrides and line separators that JSON leaves as they are: one event is one line, whatever is in it.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+Batch = tuple[Sequence[Event], bytes, Deferred[None]]  # events, their lines, who waits for them
 
 
 class NotDurable(Exception):
@@ -48,7 +53,7 @@ class EventLog(Service):
         ledger: Ledger,
         bus: EventBus,
         origin: tuple[str, str],
-        in_thread: Callable[[Callable[[], None]], Deferred[None]],
+        in_thread: Callable[[Callable[[], Any]], Deferred[Any]],
         wall: Callable[[], float],
     ) -> None:
         self.setName("event log")
@@ -64,15 +69,18 @@ class EventLog(Service):
         self._number = 0
         self._own: list[Event] = []  # the server's own events that are not durable yet
         self._own_lost = 0
-        self._waiting: list[tuple[Sequence[Event], bytes, Deferred[None]]] = []
+        self._waiting: list[Batch] = []
         self._waiting_size = 0
-        self._writing: Deferred[None] | None = None
+        self._busy: Deferred[None] | None = None  # while the thread has something to do
         self._reopen = False
+        self._complained = ""
 
     def startService(self) -> None:
         """Read what the file holds, and open it. Raises OSError."""
         super().startService()
-        self._recover()
+        self._journal.open()
+        self._reread(*self._journal.recover({}))
+        self._checkpoint()
 
     def stopService(self) -> Deferred[None]:
         """Write what waits and the last words, keep a checkpoint, close."""
@@ -87,111 +95,142 @@ class EventLog(Service):
 
     def append(self, events: Sequence[Event]) -> Deferred[None]:
         """Fires when these events, which have their ids, are on the disk; fails with NotDurable if the disk does."""
-        return self._enqueue(events)
+        if self.degraded:
+            return fail(NotDurable(self.degraded))
+        durable: Deferred[None] = Deferred()
+        encoded = lines(events)
+        self._waiting.append((events, encoded, durable))
+        self._waiting_size += len(encoded)
+        if self._busy is None:
+            self._write()
+        return durable
 
     def state(self, events: Sequence[Event]) -> None:
         """Events of this server itself: they get time and id here, and wait while the disk fails."""
         now = self.now()
+        identified = []
         for event in events:
             if len(self._own) >= OWN_WAITING:
                 self._own_lost += 1
                 continue
             self._number += 1
-            identified = structs.replace(event, time=now, id=f"{self._server}/{self._spool}/{self._number}")
-            self._own.append(identified)
-            if not self.degraded:
-                self._enqueue_own([identified])
+            event = structs.replace(event, time=now, id=f"{self._server}/{self._spool}/{self._number}")
+            self._own.append(event)
+            identified.append(event)
+        if identified and not self.degraded:
+            self._append_own(identified)
 
     def now(self) -> datetime:
         """The time of day, as it is stamped on events."""
         return datetime.fromtimestamp(self._wall(), UTC)
 
     def rotate_if_due(self) -> None:
-        """Begin a new file if the present one is large or old; with the next batch, so that no write is between."""
-        if self._writing is None and not self.degraded and self._journal.wants_rotation():
-            self._journal.rotate(self._ledger.durable)
+        """Begin a new file if the present one is large or old, though nothing comes to be written."""
+        if self._busy is None and not self.degraded and self._journal.wants_rotation():
+            self._write()
 
     def reopen(self) -> None:
-        """Open the file anew before the next batch: it may have been moved."""
+        """Open the file anew: it may have been moved."""
         self._reopen = True
+        if self._busy is None and not self.degraded:
+            self._write()
 
-    def recover(self) -> None:
-        """Try again after a failure; called every REOPEN seconds while degraded."""
-        if not self.degraded or self._writing is not None:
-            return
-        try:
-            self._recover()
-        except OSError as problem:
-            self.degraded = _why(problem)
-            return
-        self.log.info("{path} can be written again", path=self.path)
-        self.degraded = ""
-        if self._own:
-            self._enqueue_own(list(self._own))
+    def recover(self) -> Deferred[None] | None:
+        """Try again after a failure; called every REOPEN seconds."""
+        if not self.degraded or self._busy is not None:
+            return None
+        known = self._ledger.copy()
+
+        def mend() -> tuple[Numbers, list[bytes]]:
+            self._journal.mend()
+            numbers, found = self._journal.recover(known)
+            return numbers, list(found)
+
+        self._busy = Deferred()
+        return self._in_thread(mend).addCallbacks(self._recovered, self._still_fails)
 
     async def _finish(self) -> None:
-        while self._writing is not None:
-            written: Deferred[None] = Deferred()
-            self._writing.chainDeferred(written)
-            await written
+        while self._busy is not None:
+            done: Deferred[None] = Deferred()
+            self._busy.chainDeferred(done)
+            await done
         if not self.degraded:
-            self._journal.checkpoint(self._ledger.durable)
+            self._checkpoint()
         self._journal.close()
 
-    def _recover(self) -> None:
-        """Bring the ledger up to what the files hold, sync them, and open for appending."""
-        self._journal.open()
-        numbers, found = self._journal.recover(self._ledger.durable)
-        self._ledger.durable = numbers
+    def _recovered(self, held: tuple[Numbers, list[bytes]]) -> None:
+        events = self._reread(*held)
+        own = self._ledger.last(self._server, self._spool)
+        self._own = [event for event in self._own if _number(event) > own]
+        self.log.info("{path} can be written again", path=self.path)
+        if self._own_lost:
+            self.log.warn("{count} events of this server were not kept meanwhile", count=self._own_lost)
+        self.degraded, self._own_lost = "", 0
+        self._bus.publish(events)  # written before the failure, and told to nobody
+        if self._own:
+            self._append_own(list(self._own))
+        self._next()
+
+    def _still_fails(self, failure: Failure) -> None:
+        self.degraded = _why(failure.value)
+        self._next()
+
+    def _reread(self, numbers: Numbers, found: Iterable[bytes]) -> list[Event]:
+        """Bring the ledger up to what the files hold; the events that were found."""
+        self._ledger.restore(numbers)
+        events = []
         for line in found:
             try:
-                self._ledger.reread(read_line(line))
+                event = read_line(line)
             except (MsgspecError, ValueError):
                 continue  # a torn line, or not one of ours: `monitor436 verify` tells of it
+            self._ledger.reread(event)
+            events.append(event)
         self._ledger.forget_unwritten()
-        own = self._ledger.last(self._server, self._spool)
-        self._own = [event for event in self._own if int(event.id.rsplit("/", 1)[1]) > own]
+        return events
 
-    def _enqueue_own(self, events: list[Event]) -> None:
-        self._enqueue(events).addCallbacks(
+    def _checkpoint(self) -> None:
+        try:
+            self._journal.checkpoint(self._ledger.durable)
+        except OSError as problem:
+            self.log.warn("{path}: no checkpoint: {why}", path=self.path, why=_why(problem))
+
+    def _append_own(self, events: list[Event]) -> None:
+        self.append(events).addCallbacks(
             lambda _: self._own_wrote(events), lambda failure: failure.trap(NotDurable) and None
         )
 
     def _own_wrote(self, events: list[Event]) -> None:
         del self._own[: len(events)]
-        self._ledger.wrote(self._server, self._spool, int(events[-1].id.rsplit("/", 1)[1]))
+        self._ledger.wrote(self._server, self._spool, _number(events[-1]))
 
-    def _enqueue(self, events: Sequence[Event]) -> Deferred[None]:
-        durable: Deferred[None] = Deferred()
-        encoded = lines(events)
-        self._waiting.append((events, encoded, durable))
-        self._waiting_size += len(encoded)
-        if self._writing is None:
-            self._write_batch()
-        return durable
-
-    def _write_batch(self) -> None:
+    def _write(self) -> None:
+        """Hand all that waits to the thread; once it has it, more may wait."""
         batch, self._waiting, self._waiting_size = self._waiting, [], 0
-        data = b"".join(encoded for _, encoded, _ in batch)
+        data = b"".join([encoded for _, encoded, _ in batch])
         reopen, self._reopen = self._reopen, False
 
         def write() -> None:
             if reopen:
                 self._journal.close()
-            self._journal.write(data)
+            self._journal.write(data, self._ledger.copy)
 
-        self._writing = Deferred()
+        self._busy = Deferred()
         self._in_thread(write).addCallbacks(
             lambda _: self._wrote(batch), lambda failure: self._failed(batch, failure.value)
         )
 
-    def _wrote(self, batch: list[tuple[Sequence[Event], bytes, Deferred[None]]]) -> None:
-        for events, _, durable in batch:
+    def _wrote(self, batch: list[Batch]) -> None:
+        for _, _, durable in batch:
             durable.callback(None)
-            self._bus.publish(events)
+        if self._journal.complaint != self._complained:
+            self._complained = self._journal.complaint
+            self.log.warn("{path}: {what}", path=self.path, what=self._complained or "all is well again")
         self._next()
+        for events, _, _ in batch:  # last: the thread works already
+            self._bus.publish(events)
 
-    def _failed(self, batch: list[tuple[Sequence[Event], bytes, Deferred[None]]], problem: BaseException) -> None:
+    def _failed(self, batch: list[Batch], problem: BaseException) -> None:
         self.degraded = _why(problem)
         self.log.error("{path}: {why}; trying again", path=self.path, why=self.degraded)
         refused, self._waiting, self._waiting_size = batch + self._waiting, [], 0
@@ -201,14 +240,18 @@ class EventLog(Service):
         self._next()
 
     def _next(self) -> None:
-        done, self._writing = self._writing, None
-        if self._waiting:
-            self._write_batch()
+        done, self._busy = self._busy, None
+        if self._waiting and not self.degraded:
+            self._write()
         if done is not None:
             done.callback(None)
 
 
-def _why(problem: BaseException) -> str:
+def _number(event: Event) -> int:
+    return int(event.id.rpartition("/")[2])
+
+
+def _why(problem: BaseException | None) -> str:
     return getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
 
 

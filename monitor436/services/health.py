@@ -23,8 +23,8 @@ Outcome = TypeVar("Outcome")
 class Gauges(NamedTuple):
     """Where the values come from.
 
-    `lag` holds delays, `syncs` measures how long the disk takes; `drops()` counts what the kernel dropped; `refused` and `heard` count
-    datagrams by reason and by type; `spools()` gives hosts with the bytes that wait there.
+    `lag` holds delays, `syncs` measures how long the disk takes; `drops()` counts what the kernel dropped; `refused`
+    and `heard` count datagrams by reason and by type; `spools()` gives hosts with the bytes that wait there.
     """
 
     lag: Lag

@@ -209,7 +209,7 @@ class RotationTests(FollowerCase):
         os.rename(self.log, self.path("app.log.1"))
         self.write("new\n")
         self.assertEqual(self.all_lines(self.follower), ["new", "torn"])
-        self.assertEqual([bool(state.get("ended")) for state in self.follower.position()], [True, False])
+        self.assertEqual([bool(state.get("done")) for state in self.follower.position()], [True, False])
         self.assertEqual(self.open_files(), 1)
 
     def test_a_removed_file_is_let_go_sooner(self) -> None:

@@ -64,6 +64,7 @@ class Writer:
         self.between = set()  # type: set[int]  # lines written between a copy and a truncation
         self.truncated = []  # type: list[Stream]  # since the story asked
         self.removed = []  # type: list[Stream]  # since the story asked
+        self.emptied = False  # a file was truncated that held nothing
         self.whole = 0  # the last line before the last truncation
         if form == "link":
             os.symlink("day-0.log", self.log)
@@ -73,6 +74,7 @@ class Writer:
 
     def open(self) -> Stream:
         """Open the log as it is called now."""
+        self.end_late()
         self.streams.append(Stream(self.log, self.appends))
         return self.streams[-1]
 
@@ -142,8 +144,8 @@ class Writer:
     def create_late(self) -> "Iterator[None]":
         """One of the programs that write goes on in the old file."""
         os.rename(self.log, self.make_way())
-        self.late.append(self.stream)
         yield
+        self.late.append(self.stream)
         self.stream = self.open()
 
     def copytruncate(self) -> "Iterator[None]":
@@ -167,6 +169,8 @@ class Writer:
         self.whole = self.count
         if copied or window:
             self.truncated.append(self.stream)
+        else:
+            self.emptied = True
         yield
 
     def copytruncate_compress(self) -> "Iterator[None]":
@@ -250,6 +254,13 @@ class Writer:
             os.rename(path, "{}.{}{}{}".format(self.log, int(number) + 1, dot, end))
         return self.log + ".1"
 
+    def end_late(self) -> None:
+        """Programs do not go on in an old file for ever."""
+        for late in self.late:
+            if self.streams.index(late) < len(self.streams) - 4:
+                self.end(late)
+                return
+
     def compress(self, path: str) -> "Iterator[None]":
         """What gzip does: its file grows, and then the other one is removed."""
         inode = os.stat(path).st_ino
@@ -291,8 +302,6 @@ class Reader:
         self.watched = Watched(self.log, json.loads(json.dumps(self.kept)), lambda path: "", lambda: self.now)
         self.new = []  # type: list[bytes]
         self.new_gaps = []  # type: list[str]
-        self.look()
-        self.keep()
 
     def look(self) -> bool:
         """One look; whether there is more."""
@@ -340,6 +349,8 @@ class Story:
         self.reason = False  # something was removed, so there may be a gap
         self.risky = []  # type: list[Stream]  # removed, and only the reader holds them
         self.excused = set()  # type: set[Stream]  # removed, and nobody holds them
+        self.look()
+        self.keep()
 
     def play(self, steps: int) -> None:
         """Let things happen, and then ask the oracle."""
@@ -379,19 +390,20 @@ class Story:
         """What follows from what the writer did."""
         known = self.seen if self.reader.watched else self.kept
         self.owed += [stream for stream in self.writer.truncated if stream in known]
+        self.reason = self.reason or self.writer.emptied
         for stream in self.writer.removed:
             self.reason = True
             if stream in self.seen and self.reader.watched:
                 self.risky.append(stream)
             else:
                 self.excused.add(stream)
-        self.writer.truncated, self.writer.removed = [], []
+        self.writer.truncated, self.writer.removed, self.writer.emptied = [], [], False
 
     def start(self) -> None:
         """The agent starts again."""
         self.reader.start()
-        self.after_look(False)
-        self.after_keep()
+        self.look()
+        self.keep()
 
     def look(self) -> bool:
         """The reader's turn; whether there is more."""

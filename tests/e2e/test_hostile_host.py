@@ -5,6 +5,7 @@ M436_RUNS=10000: that many runs of short programs, instead of a few hundred, in 
 
 import contextlib
 import os
+import signal
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,8 @@ MEMORY = 64.0  # MiB
 RUNS = int(os.environ.get("M436_RUNS", "300"))
 RUNS_A_SECOND = 15  # at least; the plan asks for more
 FILES = 100_000
-MARK = 436_436  # seconds of sleep, by which what our programs leave behind is known
+HOLE = 1 << 40  # bytes
+MARK = f"436436.{os.getpid()}"  # seconds of sleep, by which what our programs leave behind is known
 HOSTILE = f"""
   hangs: [sleep, {MARK}]
   forks: [sh, -c, "for i in 1 2 3 4 5 6 7 8; do sleep {MARK} & done; wait"]
@@ -36,7 +38,7 @@ HOSTILE = f"""
   is not there: [/no/such/program]
 """
 CHECK = "\n  "  # what stands before each in a plan
-EXPLODING = "(a+)+{}$"  # a pattern that takes for ever on many a
+EXPLODING = "(a+)+$"  # a pattern that takes for ever on this:
 TEXT = "a" * 60 + "!"
 
 
@@ -47,10 +49,7 @@ def plan(folder: Path) -> str:
         for line in HOSTILE.splitlines()
         if line
     ]
-    checks += [
-        f'  explodes {number}: {{log: {folder}/text.log, match: ["{EXPLODING.format(number)}"]}}'
-        for number in range(20)
-    ]
+    checks += [f'  explodes {number}: {{log: {folder}/text.log, match: ["{EXPLODING}"]}}' for number in range(20)]
     for name in ("fifo", "endless", "sparse", "folder", "glob/*.log", "zero", "null"):
         checks.append(f'  {name.replace("*", "all")}: {{log: "{folder}/{name}", match: ["line"]}}')
     checks.append('  device: {log: /dev/zero, match: ["line"]}')
@@ -59,12 +58,15 @@ def plan(folder: Path) -> str:
 
 
 class Writers:
-    """What the host itself does meanwhile: writes a line that never ends, exploding text, a line at a time."""
+    """What the host itself does meanwhile: a file with a hole, a line that never ends, exploding text, a line at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.lines = 0
         self._folder = folder
         self._ends = threading.Event()
+        with open(folder / "sparse", "wb") as sparse:
+            sparse.seek(HOLE)
+            sparse.write(b"\nline behind a hole\n")
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -92,6 +94,7 @@ class HostileHostTests(Stage):
     """A real agent, a real server, and a relay between them that knows when each datagram came."""
 
     def setUp(self) -> None:
+        self.addCleanup(end_what_is_left)
         super().setUp()
         say, self.hears = free_port(), free_port()
         settings = structs.replace(
@@ -169,8 +172,6 @@ def made(folder: Path) -> None:
     (folder / "glob").mkdir()
     for number in range(FILES):
         os.close(os.open(folder / "glob" / f"{number}.log", os.O_CREAT | os.O_WRONLY))
-    with open(folder / "sparse", "wb") as sparse:
-        sparse.truncate(1 << 40)
 
 
 def pid(agent: Agent) -> int:
@@ -207,11 +208,18 @@ def children(agent: Agent) -> list[str]:
     return Path(f"/proc/{pid(agent)}/task/{pid(agent)}/children").read_text().split()
 
 
-def left_behind() -> list[str]:
+def left_behind() -> list[int]:
     """Processes that our programs have started, wherever they belong now."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if str(MARK).encode() in (folder / "cmdline").read_bytes():
-                found.append(folder.name)
+            if MARK.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
     return found
+
+
+def end_what_is_left() -> None:
+    """A test that failed has killed the agent, and with it whoever would have ended these."""
+    for process in left_behind():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)

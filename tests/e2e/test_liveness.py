@@ -1,10 +1,14 @@
 """Who is alive: an agent that is killed, one that comes back, one that says goodbye."""
 
+import shutil
 import signal
 
+from msgspec import structs
+
 from tests.e2e.patience import eventually, pause
-from tests.e2e.servers import PACE, SOON
-from tests.e2e.stage import Stage
+from tests.e2e.processes import MONITOR436, Process, run
+from tests.e2e.servers import LOOPBACK, PACE, SOON, on_loopback
+from tests.e2e.stage import Agent, Stage
 
 
 class LivenessTests(Stage):
@@ -56,3 +60,60 @@ class LivenessTests(Stage):
         pause(PACE.late)
         self.assertEqual([each for each in server.events() if each["kind"] in ("host_late", "host_down")], [])
         self.assertEqual(server.stop(), -signal.SIGTERM)
+
+    def test_a_copied_machine_is_told_once_and_loses_nothing(self) -> None:
+        """Both have the key and take turns; neither flaps, and every line of both is in the file once."""
+        server = self.server().start()
+        agent = self.joined(server, "h1")
+        copy = Agent(self.folder / "copy", server.agent_file(), options=["--name", "h1"])
+        self.agents.append(copy)
+        shutil.copytree(agent.state, copy.state)
+        copy.start()
+        told = server.event(host="h1", kind="duplicate_name")
+        self.assertEqual((told["severity"], told["fields"]["reason"]), ("critical", "duplicate_name"))
+        agent.write(["line that both read"])
+        eventually(lambda: len(server.lines("h1")) == 2, SOON, "the line of both")
+        pause(5 * PACE.late)
+        told_of = [event["kind"] for event in server.events(host="h1") if event["kind"].startswith(("host_", "dup"))]
+        self.assertEqual(told_of, ["host_joined", "host_found", "duplicate_name"])
+        self.assertEqual((agent.stop(), copy.stop()), (0, 0))
+        self.complete(server)
+
+    def test_a_heart_beats_without_an_agent(self) -> None:
+        """With a key that was packed for it; interrupted, it says goodbye."""
+        server = self.server().start()
+        file = self.folder / "router1.pyz"
+        status, text = server.command("agent", "pack", "--host", "router1", "-o", str(file))
+        self.assertEqual(status, 0, text)
+        port = server.settings.agents.port
+        words = ["beat", "--to", f"{LOOPBACK}:{port}", "--as", file, "--every", "500ms"]
+        heart = Process([*MONITOR436, *words], self.folder / "heart.log")
+        self.addCleanup(heart.kill)
+        heart.says("answers", SOON)
+        eventually(lambda: server.hosts().get("router1", {}).get("state") == "up", SOON, "it is listed as up")
+        pause(2 * PACE.late)
+        server.kill()
+        heart.says("does not answer", SOON)
+        server.start()
+        eventually(lambda: heart.output.count(" answers") == 2, 4 * SOON, "it greets the next run of the server")
+        self.assertEqual(heart.stop(), 0)
+        server.event(host="router1", kind="host_stopped")
+        bad = [event for event in server.events() if event["kind"] in ("host_late", "host_down")]
+        self.assertEqual(bad, [])
+
+    def test_a_heart_joins_once_under_a_name(self) -> None:
+        """With the file that everybody has; the key is kept, and the name is not given to another one."""
+        settings = on_loopback()
+        door = structs.replace(settings.plans, port=settings.agents.port)
+        server = self.server(structs.replace(settings, plans=door)).start()
+        words = ["beat", "--to", f"{LOOPBACK}:{server.settings.agents.port}", "--as", server.agent_file()]
+        words += ["--every", "500ms", "--name"]
+        for joined in (1, 0):
+            heart = Process([*MONITOR436, *words, "h1", "--state", self.folder / "one"], self.folder / "heart.log")
+            self.addCleanup(heart.kill)
+            heart.says("answers", SOON)
+            self.assertEqual(heart.output.count("joined as h1"), joined)
+            self.assertEqual(heart.stop(signal.SIGINT), 0)
+        status, text = run([*MONITOR436, *words, "h1", "--state", self.folder / "two"])
+        self.assertEqual(status, 1)
+        self.assertIn("h1 is the name of another host already", text)

@@ -170,7 +170,7 @@ class FalseAlarmTests(unittest.TestCase):
 
     def test_every_death_is_found_in_time(self) -> None:
         """A hundred of a hundred."""
-        found = dict((host, when) for when, host in self.told(kinds.HOST_DOWN))
+        found = {host: when for when, host in self.told(kinds.HOST_DOWN)}
         late = {host: found.get(host, HOUR) - when for host, when in self.deaths.items()}
         self.assertEqual({host: seconds for host, seconds in late.items() if seconds > FOUND}, {})
         self.assertEqual(len(late), DEATHS)

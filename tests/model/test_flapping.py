@@ -63,7 +63,9 @@ class FlappingTests(unittest.TestCase):
             self.kinds(),
             [kinds.HOST_LATE, kinds.HOST_DOWN, kinds.HOST_UP] * 2 + [kinds.HOST_FLAPPING],
         )
-        self.assertEqual((told.host, told.severity, told.fields["state"], told.fields["changes"]), ("web1", "warning", UP, 4))
+        self.assertEqual(
+            (told.host, told.severity, told.fields["state"], told.fields["changes"]), ("web1", "warning", UP, 4)
+        )
         self.goes_down_and_comes_back(5)
         self.told += self.known.greeted("web1", "b1", "1", "10.0.0.1")
         self.told += self.known.greeted("web1", "b2", "1", "10.0.0.1")

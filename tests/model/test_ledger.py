@@ -2,17 +2,19 @@
 
 import random
 import unittest
+from datetime import UTC, datetime
 
-from monitor436.model.event import Event, Stated
+from monitor436.model.event import Event
 from monitor436.model.ledger import Ledger
-from monitor436.model.messages import Events
+from monitor436.model.messages import Events, Stated
 
 SPOOL = "a" * 16
+THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def message(first: int, count: int, acknowledged: int = 0, lost: int = 0) -> Events:
     """Consecutive events; the first of them stands for `lost` numbers more."""
-    events = [Stated(1.0, "info", "log_line", "x", lost=lost if not index else 0) for index in range(count)]
+    events = [Stated(THEN, "info", "log_line", "x", lost=lost if not index else 0) for index in range(count)]
     return Events(SPOOL, first, acknowledged, events)
 
 

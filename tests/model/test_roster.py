@@ -67,6 +67,25 @@ class RosterTests(unittest.TestCase):
         self.assertEqual(known.expire(31.4).events, [])
         self.assertEqual(told(known.expire(31.5).events), [kinds.HOST_LATE])
 
+    def test_a_host_that_greets_again_is_waited_for(self) -> None:
+        """Its greeting may be a replay: it is no sign of life, and puts the verdict off by a time-out at most."""
+        known = roster()
+        known.heard("web1", 0.0)
+        known.expire(14.0)
+        known.knocked("web1", 14.0)
+        happened = {now: told(known.expire(float(now)).events) for now in range(15, 40)}
+        self.assertEqual(
+            {now: kinds for now, kinds in happened.items() if kinds}, {15: ["host_late"], 29: ["host_down"]}
+        )
+        known.heard("web1", 100.0)
+        when = 100.0
+        while kinds.HOST_DOWN not in told(known.expire(when).events):
+            known.knocked("web1", when)
+            when += 0.5
+        self.assertEqual(when, 100.0 + 15.0 + 15.0)
+        known.knocked("nobody", when)
+        self.assertIsNone(known.get("nobody"))
+
     def test_a_goodbye_is_no_outage(self) -> None:
         """Stopped, never down; and up again with what it was before."""
         known = roster()
@@ -144,7 +163,9 @@ class NeverSeenTests(unittest.TestCase):
         known.heard("web1", 1.0)
         known.expect(["web3"], 2.0)
         self.assertEqual([seen.name for seen in known.seen(2.0)], ["web1", "web3"])
-        self.assertEqual([event.host for event in known.expire(120.0).events if event.kind == kinds.HOST_DOWN], ["web3"])
+        self.assertEqual(
+            [event.host for event in known.expire(120.0).events if event.kind == kinds.HOST_DOWN], ["web3"]
+        )
 
     def test_its_grace_goes_on_over_a_restart(self) -> None:
         """But it gets at least the time in which a host that is there would have beaten."""

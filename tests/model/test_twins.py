@@ -78,14 +78,41 @@ class TwinsTests(unittest.TestCase):
         self.greets(*["b1", "b2"] * 10)
         self.assertEqual(self.kinds(), [])
 
-    def test_the_numbers_of_the_other_machine_are_kept(self) -> None:
-        """A greeting names the spools of one of the two."""
-        self.greets("b1", "b1")
-        self.assertTrue(self.known.settled("web1"))
-        self.greets("b2")
-        self.assertFalse(self.known.settled("web1"))
-        self.greets("b2")
-        self.assertTrue(self.known.settled("web1"))
+    def test_copies_that_share_a_kernel_are_told_by_their_agents(self) -> None:
+        """Containers have one boot id; each start of an agent has a spool of its own."""
+        self.agents("a1", "a2", "a1", "a2")
+        self.assertEqual(self.kinds(), [kinds.HOST_FOUND, kinds.DUPLICATE_NAME])
+        self.agents(*["a1", "a2"] * 50)
+        self.assertEqual(self.kinds(), [])
+
+    def test_an_agent_that_is_started_again_and_again_is_one(self) -> None:
+        """It never comes back."""
+        self.agents(*[f"a{number}" for number in range(100)])
+        self.assertEqual(self.kinds(), [kinds.HOST_FOUND])
+
+    def agents(self, *agents: str) -> None:
+        """Agents of one machine greet one after another."""
+        for agent in agents:
+            self.now += 15.0
+            self.told += self.known.heard("web1", self.now)
+            self.told += self.known.greeted("web1", "b1", "1", "10.0.0.1", agent)
+
+    def test_the_spools_of_the_others_are_known(self) -> None:
+        """A greeting names those of one machine: what the others sent must not be forgotten."""
+        self.agents("a1")
+        self.assertEqual(self.known.spools_of_others("web1"), [])
+        self.agents("a2")
+        self.assertEqual(self.known.spools_of_others("web1"), ["a1"])
+        self.agents("a3")
+        self.assertEqual(self.known.spools_of_others("web1"), ["a1", "a2"])
+        self.agents("a1", "a2")
+        self.assertIsNone(self.known.spools_of_others("web1"))
+        self.assertEqual(self.known.spools_of_others("web2"), [])
+
+    def test_few_are_remembered(self) -> None:
+        """An agent that crashes every minute leaves nothing behind that grows."""
+        self.agents(*[f"a{number}" for number in range(100)])
+        self.assertEqual(self.known.spools_of_others("web1"), ["a95", "a96", "a97", "a98"])
 
     def test_boots_long_ago_are_not_remembered(self) -> None:
         """A fleet that reboots every week costs nothing."""

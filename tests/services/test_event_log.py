@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.defer import Deferred, execute
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,19 +15,7 @@ from monitor436.model.event import Event, read_line
 from monitor436.model.ledger import Ledger
 from monitor436.model.proof import Proof
 from monitor436.services.event_log import EventLog, NotDurable, lines
-
-
-class BadDisk(Journal):
-    """A journal whose writes fail while `broken`; `half` of the data gets into the file then."""
-
-    broken = ""
-    half = 0
-
-    def write(self, lines: bytes) -> None:
-        if self.broken:
-            self._append(lines[: self.half])
-            raise OSError(5, self.broken)
-        super().write(lines)
+from tests.faulty_disk import FaultyDisk
 
 
 class EventLogTests(SynchronousTestCase):
@@ -36,22 +25,24 @@ class EventLogTests(SynchronousTestCase):
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
         self.path = self.folder / "events.jsonl"
-        self.calls: list[tuple[Callable[[], None], Deferred[None]]] = []
+        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
         self.told: list[str] = []
+        self.now = 0.0
+        self.disk = FaultyDisk()
         self.start()
 
     def start(self, boot: str = "b1") -> None:
         """The next run of the server."""
         self.bus, self.ledger = EventBus(), Ledger()
         self.bus.subscribe(lambda events: self.told.extend(event.text for event in events))
-        self.disk = BadDisk(self.path, 1 << 20, 1e9, 3)
-        self.addCleanup(self.disk.close)
-        self.events = EventLog(self.disk, self.ledger, self.bus, ("demo", boot), self.in_thread, lambda: 1e9)
+        journal = Journal(self.path, 1 << 20, 3600.0, 3, lambda: 1.7e9 + self.now, lambda: self.now, self.disk)
+        self.addCleanup(journal.close)
+        self.events = EventLog(journal, self.ledger, self.bus, ("demo", boot), self.in_thread, lambda: 1e9)
         self.events.startService()
 
-    def in_thread(self, call: Callable[[], None]) -> Deferred[None]:
+    def in_thread(self, call: Callable[[], Any]) -> Deferred[Any]:
         """The thread works when the test says so."""
-        done: Deferred[None] = Deferred()
+        done: Deferred[Any] = Deferred()
         self.calls.append((call, done))
         return done
 
@@ -86,45 +77,122 @@ class EventLogTests(SynchronousTestCase):
         self.work()
         self.assertEqual(self.texts(), [str(number) for number in range(100)])
 
-    def test_a_failing_disk_is_degraded_and_nothing_is_acknowledged(self) -> None:
-        """What waits fails with it; nothing more is accepted until it is well."""
-        self.disk.broken = "no space left"
-        first = self.events.append([Event(text="a", id="h/s/1")])
-        second = self.events.append([Event(text="b", id="h/s/2")])
-        self.work()
-        self.failureResultOf(first, NotDurable)
-        self.failureResultOf(second, NotDurable)
-        self.assertEqual((self.events.degraded, self.events.accepts, self.told), ("no space left", False, []))
-        self.disk.broken = ""
+    def recover(self) -> None:
+        """The next try."""
         self.events.recover()
+        self.work()
+
+    def test_a_failing_sync_is_degraded_and_nothing_is_acknowledged(self) -> None:
+        """What waits fails with it, what comes fails at once, and nobody is told; until it is well."""
+        self.disk.broken = "input/output error"
+        failing = [self.events.append([Event(text=str(number), id=f"h/s/{number}")]) for number in (1, 2)]
+        self.work()
+        failing.append(self.events.append([Event(text="3", id="h/s/3")]))
+        for each in failing:
+            self.failureResultOf(each, NotDurable)
+        self.assertEqual((self.events.degraded, self.events.accepts, self.told), ("input/output error", False, []))
+        self.disk.broken = ""
+        self.recover()
         self.assertTrue(self.events.accepts)
 
-    def test_what_got_into_the_file_before_a_failure_is_known_after_it(self) -> None:
-        """So it is not written twice when it comes again."""
-        whole = lines([Event(text="a", id="h/s/1")])
-        self.disk.broken, self.disk.half = "input/output error", len(whole) + 9
-        failed = self.events.append([Event(text="a", id="h/s/1"), Event(text="b", id="h/s/2")])
+    def test_it_is_not_tried_again_on_the_file_that_failed(self) -> None:
+        """Only when it is time to open it anew; whatever is asked for meanwhile."""
+        self.disk.broken = "input/output error"
+        self.events.append([Event(text="a", id="h/s/1")]).addErrback(lambda failure: failure.trap(NotDurable))
+        self.work()
+        syncs = self.disk.syncs
+        self.events.state([Event(text="own")])
+        self.events.reopen()
+        self.events.rotate_if_due()
+        self.work()
+        self.assertEqual(self.disk.syncs, syncs)
+        for _ in range(3):
+            self.recover()
+        self.assertEqual((self.disk.syncs, self.events.degraded), (syncs + 3, "input/output error"))
+
+    def test_what_got_into_the_file_before_a_failure_is_known_and_told_after_it(self) -> None:
+        """So it is not written twice when it comes again; of half a line nothing is known."""
+        self.events.append([Event(text="before", id="h/s/1")])
+        self.work()
+        events = [Event(text="a", id="h/s/2"), Event(text="b", id="h/s/3")]
+        self.disk.room = len(lines(events[:1])) + 9
+        failed = self.events.append(events)
         self.work()
         self.failureResultOf(failed, NotDurable)
+        self.assertEqual((self.events.degraded, self.told), ("No space left on device", ["before"]))
+        self.disk.room = 1 << 20
+        self.recover()
+        self.assertEqual((self.ledger.last("h", "s"), self.told), (2, ["before", "a"]))
+
+    def test_what_an_agent_was_told_survives_a_power_cut_after_a_failed_sync(self) -> None:
+        """Though the kernel believed the first lines to be written."""
+        self.disk.broken = "input/output error"
+        self.events.append([Event(text="a", id="h/s/1")]).addErrback(lambda failure: failure.trap(NotDurable))
+        self.work()
         self.disk.broken = ""
-        self.events.recover()
+        self.recover()
         self.assertEqual(self.ledger.last("h", "s"), 1)
+        self.disk.cut_power(self.path)
+        self.assertEqual(self.texts(), ["a"])
+
+    def test_the_numbers_are_kept_when_the_file_is_removed_while_the_disk_fails(self) -> None:
+        """What was durable was acknowledged: it must not be taken a second time."""
+        self.events.append([Event(text="a", id="h/s/7")]).addCallback(lambda _: self.ledger.wrote("h", "s", 7))
+        self.work()
+        self.disk.broken = "input/output error"
+        self.events.append([Event(text="b", id="h/s/8")]).addErrback(lambda failure: failure.trap(NotDurable))
+        self.work()
+        self.disk.broken = ""
+        self.path.unlink()
+        self.recover()
+        self.assertEqual(self.ledger.last("h", "s"), 7)
 
     def test_the_servers_own_events_wait_for_the_disk(self) -> None:
         """Each is in the file once, with consecutive numbers."""
         self.events.state([Event(text="before")])
         self.work()
-        self.disk.broken, self.disk.half = "full", 10_000
+        self.disk.broken = "input/output error"
         self.events.state([Event(text="in the file, not synced")])
         self.work()
-        self.disk.half = 0
         self.events.state([Event(text="while it fails")])
         self.disk.broken = ""
-        self.events.recover()
+        self.recover()
         self.events.state([Event(text="after")])
         self.work()
         self.assertEqual(self.texts(), ["before", "in the file, not synced", "while it fails", "after"])
+        self.assertEqual(self.told, self.texts())
         self.assertEqual(Proof().read(self.path.read_bytes().splitlines()).flaws, [])
+
+    def test_hanging_up_opens_the_file_that_has_the_name_now(self) -> None:
+        """At once, though nothing comes to be written; and nothing is lost around it."""
+        self.events.append([Event(text="a", id="h/s/1")])
+        self.work()
+        self.path.rename(self.folder / "moved")
+        self.events.append([Event(text="b", id="h/s/2")])
+        self.events.reopen()
+        self.events.append([Event(text="c", id="h/s/3")])
+        self.work()
+        self.assertEqual(self.texts(), ["c"])
+        self.assertEqual((self.folder / "moved").read_bytes().count(b"\n"), 2)
+        self.path.rename(self.folder / "moved again")
+        self.events.reopen()
+        self.work()
+        self.assertEqual(self.path.read_bytes(), b"")
+
+    def test_an_old_file_is_rotated_though_nothing_comes(self) -> None:
+        """And its numbers are kept for the next start."""
+        self.events.append([Event(text="a", id="h/s/1")]).addCallback(lambda _: self.ledger.wrote("h", "s", 1))
+        self.work()
+        self.events.rotate_if_due()
+        self.assertEqual(self.calls, [])
+        self.now = 3600.0
+        self.events.rotate_if_due()
+        self.work()
+        self.assertEqual(self.texts(), [])
+        (rotated,) = self.folder.glob("events.jsonl.2*")
+        rotated.unlink()
+        self.start("b2")
+        self.assertEqual(self.ledger.last("h", "s"), 1)
 
     def test_a_restart_knows_what_is_in_the_file(self) -> None:
         """With a checkpoint after a clean stop, and without one after a crash."""

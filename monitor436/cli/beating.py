@@ -1,0 +1,76 @@
+"""The loop of a heart: its sockets and its time."""
+
+import select
+import socket
+import time
+from collections.abc import Callable
+
+from monitor436.agent import sockets, wire
+from monitor436.agent.joining import read_beacon
+from monitor436.heart import Heart, Sent
+
+
+class Beacons:
+    """Those of one server, told from others by its address: whoever said where to beat wants no other place."""
+
+    def __init__(self, key: bytes, server: tuple[str, int]) -> None:
+        self._key = wire.Key(key)
+        self._server = server
+
+    def heard(self, heart: Heart, datagram: bytes, address: tuple[str, int], now: float) -> None:
+        """A beacon came: a server that was started anew is greeted at once."""
+        try:
+            beacon = read_beacon(datagram, self._key)
+        except wire.WireError:
+            return
+        if (address[0], beacon["port"]) == self._server:
+            boot, door = str(beacon.get("boot", "")), int(str(beacon["door"]))
+            heart.homing.beacon(str(beacon.get("server", "")), boot, self._server, door, now)
+
+
+class Beating:
+    """Runs a heart. `to` is what its server is called, `say(text)` is for whoever watches."""
+
+    def __init__(self, heart: Heart, beacons: Beacons, to: str, say: Callable[[str], None]) -> None:
+        self._heart = heart
+        self._beacons = beacons
+        self._to = to
+        self._say = say
+        self._greeted = False
+
+    def run(self, talks: socket.socket, hears: socket.socket) -> None:
+        """Beat until interrupted; then say goodbye."""
+        self._say(f"beating to {self._to} every {self._heart.every:g} s")
+        try:
+            while True:
+                send(talks, self._heart.turn(time.monotonic()))
+                select.select([talks, hears], [], [], max(0.0, self._heart.due - time.monotonic()))
+                self._take(talks, hears, time.monotonic())
+        finally:
+            send(talks, self._heart.goodbye())
+
+    def _take(self, talks: socket.socket, hears: socket.socket, now: float) -> None:
+        for datagram, address in sockets.arrived(hears):
+            self._beacons.heard(self._heart, datagram, address, now)
+        for datagram, address in sockets.arrived(talks):
+            send(talks, self._heart.takes(datagram, address, now))
+        if self._heart.greeted != self._greeted:
+            self._greeted = self._heart.greeted
+            self._say(f"{self._to} " + ("answers" if self._greeted else "does not answer; greeting it again and again"))
+
+
+def hearing(port: int, multicast: str) -> socket.socket:
+    """Where beacons are heard; if that cannot be had, a socket that hears nothing: greetings go out all the same."""
+    try:
+        return sockets.hearing(port, multicast)
+    except OSError:
+        return sockets.talking()
+
+
+def send(through: socket.socket, sent: Sent) -> None:
+    """Send datagrams; where there is no route at present it is as if the network had lost them."""
+    for datagram, address in sent:
+        try:
+            through.sendto(datagram, address)
+        except OSError:
+            continue

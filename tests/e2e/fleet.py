@@ -1,0 +1,140 @@
+"""Many hosts in one process, as the agent's own code greets and beats: python fleet.py SITE PORT BEACONS COUNT EVERY TOLD.
+
+SITE is a server's folder of keys, PORT its UDP port on loopback, BEACONS the port of its beacons. The hosts h00000 …
+beat EVERY seconds. Every half second the file TOLD is replaced: how many are answered, and since when all of them are.
+At USR1 the next DYING hosts die, without a goodbye.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from heapq import heappop, heappush
+from pathlib import Path
+
+from msgspec import Struct, json
+
+from monitor436.agent import sockets, wire
+from monitor436.agent.identity import Identity
+from monitor436.agent.joining import read_beacon
+from monitor436.heart import Heart, Sent
+
+DYING = 10
+SOCKETS = 16  # the hosts share them, as a socket for each would cost more than what is tested
+TELL_EVERY = 0.5  # seconds
+LONGEST = 0.05  # seconds until beacons are looked at
+FEW = 64  # turns of hosts until what has arrived is looked at
+
+
+class Told(Struct):
+    """`answered`: hosts with a session; `oldest`: when that host was last answered that was so longest ago, and `late`:
+    by how much the latest beat went out too late, in seconds of the monotonic clock of this machine.
+    """
+
+    alive: int
+    answered: int
+    oldest: float
+    late: float
+
+
+class Fleet:
+    """Hosts, and the sockets that they share."""
+
+    def __init__(self, site: bytes, port: int, count: int, every: float) -> None:
+        self.server = ("127.0.0.1", port)
+        self.hearts: dict[str, Heart] = {}
+        self._beacons = wire.Key(wire.beacon_key(site))
+        self._talks = [sockets.talking() for _ in range(min(SOCKETS, count))]
+        self._socket_of = {}
+        self._of_session: dict[int, str] = {}
+        self._due: list[tuple[float, str]] = []
+        self.late = 0.0
+        boot, begun = os.urandom(8).hex(), time.monotonic()
+        for number in range(count):
+            name, serial = f"h{number:05}", b"%08d" % number
+            identity = Identity(name, wire.host_key(site, name, serial, 0), serial, 0)
+            heart = Heart(identity, every, boot, lambda: 1, os.urandom)
+            heart.homing.named("server", self.server)
+            self.hearts[name] = heart
+            self._socket_of[name] = self._talks[number % len(self._talks)]
+            heappush(self._due, (begun + every * number / count, name))
+
+    def die(self, count: int) -> None:
+        """The first so many of those who live."""
+        for name in list(self.hearts)[:count]:
+            del self.hearts[name]
+
+    def turn(self, hears: object) -> None:
+        """Do what is due, take what has arrived."""
+        now = time.monotonic()
+        for _ in range(FEW):
+            if not self._due or self._due[0][0] > now:
+                break
+            due, name = heappop(self._due)
+            heart = self.hearts.get(name)
+            if heart is not None:
+                self.late = max(self.late, now - due)
+                self._send(heart.turn(now), name)
+                heappush(self._due, (heart.due, name))
+        wait = min(max(0.0, self._due[0][0] - time.monotonic()), LONGEST) if self._due else LONGEST
+        ready, _, _ = select.select([*self._talks, hears], [], [], wait)
+        for through in ready:
+            take = self._hear_beacon if through is hears else self._hear
+            for datagram, address in sockets.arrived(through):
+                take(datagram, address)
+
+    def told(self) -> Told:
+        """How it is."""
+        heard = [server.heard for heart in self.hearts.values() for server in heart.homing.servers.values()]
+        answered = sum(heart.greeted for heart in self.hearts.values())
+        late, self.late = self.late, 0.0
+        return Told(len(self.hearts), answered, min(heard, default=0.0), late)
+
+    def _hear(self, datagram: bytes, address: tuple[str, int]) -> None:
+        kind, _, session, _ = wire.header(datagram)
+        if kind == wire.WELCOME:
+            name = self._of_session[session] = wire.open_greeting(datagram).name
+        else:
+            name = self._of_session.get(session, "")
+        heart = self.hearts.get(name)
+        if heart is not None:
+            self._send(heart.takes(datagram, address, time.monotonic()), name)
+
+    def _hear_beacon(self, datagram: bytes, address: tuple[str, int]) -> None:
+        try:
+            beacon = read_beacon(datagram, self._beacons)
+        except wire.WireError:
+            return
+        now, boot, server = time.monotonic(), str(beacon["boot"]), str(beacon["server"])
+        for name, heart in self.hearts.items():
+            heart.homing.beacon(server, boot, self.server, int(str(beacon["door"])), now)
+            if heart.due <= now:
+                heappush(self._due, (now, name))
+
+    def _send(self, sent: Sent, name: str) -> None:
+        for datagram, address in sent:
+            try:
+                self._socket_of[name].sendto(datagram, address)
+            except OSError:
+                continue
+
+
+def main(site: Path, port: int, beacons: int, count: int, every: float, told: Path) -> None:
+    """Beat until killed."""
+    hears = sockets.hearing(beacons, "")
+    fleet = Fleet((site / "site.key").read_bytes(), port, count, every)
+    signal.signal(signal.SIGUSR1, lambda *_: fleet.die(DYING))
+    tell_at = 0.0
+    print("beating", flush=True)
+    while True:
+        fleet.turn(hears)
+        if time.monotonic() >= tell_at:
+            tell_at = time.monotonic() + TELL_EVERY
+            new = told.with_suffix(".new")
+            new.write_bytes(json.encode(fleet.told()))
+            new.replace(told)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]), Path(sys.argv[6]))

@@ -1,0 +1,113 @@
+"""A whole fleet against one real server: M436_AGENTS=5000 makes it large, with the times as they come."""
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from msgspec import json, structs
+
+from monitor436.last_seen import read_snapshot
+from monitor436.model.settings import Heartbeat
+from tests.e2e.fleet import DYING, Told
+from tests.e2e.patience import eventually, pause
+from tests.e2e.processes import ROOT, Process
+from tests.e2e.servers import Server, on_loopback
+from tests.e2e.stage import Stage
+
+AGENTS = int(os.environ.get("M436_AGENTS", "300"))
+LARGE = AGENTS >= 1000
+RHYTHM = Heartbeat() if LARGE else Heartbeat(every=1.0, late=3.0)
+FROZEN = 20.0 if LARGE else 6.0  # seconds for which the server stands still
+AWAY = 60.0 if LARGE else 5.0  # seconds for which there is none
+BACK = 15.0  # seconds within which all hosts beat again
+LAG = 0.25  # seconds that 99 of 100 turns of the server may be late
+STARTS = 60.0 if LARGE else 20.0  # seconds until all have been answered for the first time
+QUIET = 2 * RHYTHM.late  # seconds in which every verdict has fallen
+
+
+class ManyAgentsTests(Stage):
+    """Every host is a session of its own, made and kept by the agent's code; they share a process and some sockets."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        settings = on_loopback()
+        beacon = structs.replace(settings.beacon, every=5.0 if LARGE else 0.5)
+        self.site: Server = self.server(structs.replace(settings, heartbeat=RHYTHM, beacon=beacon)).start()
+        self.told = self.folder / "fleet.json"
+        words = [self.site.var / "site", settings.agents.port, settings.beacon.port, AGENTS, RHYTHM.every, self.told]
+        self.fleet = Process(
+            [sys.executable, ROOT / "tests" / "e2e" / "fleet.py", *map(str, words)], self.folder / "fleet.log"
+        )
+        self.addCleanup(self.fleet.kill)
+        eventually(lambda: self.answered() == AGENTS, STARTS, "all hosts are answered")
+
+    def tearDown(self) -> None:
+        """What it came to, for whoever looks at the output."""
+        snapshot = read_snapshot(self.site.var / "roster.json")
+        lag = snapshot.lag if snapshot else 0.0
+        print(f"\n{self._testMethodName}: {AGENTS} agents, reactor lag p99 {lag * 1e3:.0f} ms", file=sys.stderr)
+
+    def state(self) -> Told:
+        """What the fleet told last."""
+        return json.decode(self.told.read_bytes(), type=Told)
+
+    def answered(self) -> int:
+        """How many hosts have a session."""
+        assert self.fleet.runs, self.fleet.output
+        return self.state().answered if self.told.exists() else 0
+
+    def all_beat(self, since: float) -> float:
+        """Wait until every host has been answered since a moment; how long after that."""
+        eventually(lambda: self.state().oldest > since, BACK, f"all hosts beat again; {self.state()}")
+        return time.monotonic() - since
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        """Who was called down."""
+        return [event for event in self.site.events() if event["kind"] == "host_down"]
+
+    def in_time(self) -> None:
+        """The server is not late with what it does."""
+        snapshot = read_snapshot(self.site.var / "roster.json")
+        assert snapshot is not None
+        self.assertLess(snapshot.lag, LAG)
+
+    def test_those_who_die_are_found_and_nobody_else(self) -> None:
+        """Ten of them, each within a second of its deadline."""
+        self.fleet.send(signal.SIGUSR1)
+        down = eventually(lambda: len(self.verdicts()) >= DYING and self.verdicts(), QUIET + 20, "those who died")
+        pause(QUIET)
+        self.assertEqual(len(self.verdicts()), DYING)
+        self.assertEqual({event["host"] for event in down}, {f"h{number:05}" for number in range(DYING)})
+        for event in down:
+            silent = event["fields"]["seconds"]
+            self.assertEqual(event["fields"]["reason"], "silent")
+            self.assertLess(silent, RHYTHM.late + RHYTHM.pings + 1.0)
+        states = [host["state"] for host in self.site.hosts().values()]
+        self.assertEqual((states.count("down"), states.count("up")), (DYING, AGENTS - DYING))
+        self.in_time()
+
+    def test_a_server_that_stands_still_blames_nobody(self) -> None:
+        """Longer than every time-out; what was sent to it meanwhile overflows, and all are there again soon."""
+        assert self.site.process is not None
+        self.site.process.send(signal.SIGSTOP)
+        pause(FROZEN)
+        self.site.process.send(signal.SIGCONT)
+        thawed = time.monotonic()
+        took = self.all_beat(thawed)
+        pause(QUIET)
+        self.assertEqual(self.verdicts(), [])
+        print(f"\nall beat again after {took:.1f} s", file=sys.stderr)
+
+    def test_a_server_that_was_away_blames_nobody(self) -> None:
+        """Killed, and started again later: the hosts greet it when they hear its beacon."""
+        self.site.kill()
+        pause(AWAY)
+        self.site.start()
+        took = self.all_beat(time.monotonic())
+        pause(QUIET)
+        self.assertEqual(self.verdicts(), [])
+        self.assertEqual([event["host"] for event in self.site.events(kind="host_late")], [])
+        print(f"\nall beat again after {took:.1f} s", file=sys.stderr)
+        self.in_time()
