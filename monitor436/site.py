@@ -115,11 +115,8 @@ class Site:
         return any(same_tag(each, tag.encode()) for each in expected) and float(expires) > now
 
     def packed_serial(self, name: str) -> bytes:
-        """The serial of a host whose key is packed into its agent file; the same when it is packed again.
-
-        It is made with the pin, not the key: a name belongs to a serial, also after a rotation.
-        """
-        return bytes.fromhex(_tag(bytes.fromhex(self.pin), b"packed serial", name))[:8]
+        """The serial of a host whose key is packed into its agent file; the same when it is packed again."""
+        return packed_serial(bytes.fromhex(self.pin), name)
 
     def _read(self) -> SiteKeys:
         """The keys in the folder. Raises SiteError."""
@@ -149,6 +146,12 @@ class Site:
         content: bytes = make()  # type: ignore[operator]
         write_private(path, content)
         return content
+
+
+def packed_serial(pin: bytes, name: str) -> bytes:
+    """The serial of a host in a file packed for it. It comes from the pin, as a name belongs to one serial, also after
+    the site key was exchanged."""
+    return bytes.fromhex(_tag(pin, b"packed serial", name))[:8]
 
 
 def write_private(path: Path, content: bytes, mode: int = 0o600, sync: bool = True) -> None:

@@ -146,7 +146,9 @@ class Checks:
         before, self._rules = self._rules, {}
         for check in checks:
             kept = self._kept.get("rule:" + check.name)
-            self._rules[check] = before.get(check) or LogRule(check, now, self._host.boot, kept, awake(check))
+            self._rules[check] = before.get(check) or LogRule(
+                check, now, self._host.boot, kept, awake(check), self._breathe
+            )
         wanted = {check.log for check in checks}
         self._close_logs(set(self._logs) - wanted, now)
         for log in sorted(wanted):

@@ -20,6 +20,10 @@ class Company:
         """Whether that file holds what one that another one reads holds, and no more."""
         return False
 
+    def has_read(self, file: File, but: object) -> bool:
+        """Whether another one has let go of that file; then it is where reading stopped."""
+        return False
+
     def take_over(self, file: File, by: object) -> bool:
         """One is done with that file: whether another one, whose name it has now, goes on in it."""
         return False

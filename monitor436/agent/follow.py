@@ -172,14 +172,26 @@ class Follower:
     # Which file it is.
 
     def adopt(self, file: File) -> bool:
-        """Go on in a file that another one has read so far, if it has this one's name now."""
+        """Go on in a file that another one has read so far, if it has this one's name now. Raises OSError."""
+        found = self._name.look()
+        if found is None or (found.st_dev, found.st_ino) != file.identity:
+            return False
+        if self._begun:
+            self._look()
+        else:
+            self.begin()
         if self._parked and self._file is not None and self._file.identity == file.identity:
             self._file.close()
-        elif file.identity != self._foreign:
+        elif self._foreign != file.identity:
             return False
         self._turn_to(file)
         self._judged = True
         return True
+
+    def has_read(self, file: File) -> bool:
+        """Whether that file was let go by this one; then it is where reading stopped. Raises OSError."""
+        last = self._past.last
+        return last is not None and bool(last["offset"]) and file.is_same(last) and file.continues(last)
 
     def _look(self) -> None:
         """See which file has the name; if it is another one, that is next, and the one before is read on a while."""
@@ -283,8 +295,8 @@ class Follower:
             old.file.more = True  # it is worth another try
             return b""
         if old.file.rewritten:
-            self._tell(TRUNCATED.format(old.file.offset, ""))
-            self._start_over(old.file)
+            self._copied(old.file)
+            self._past.put_last(old)
         if block:
             old.quiet = self._clock()
         if old.ended == old.file.more:
@@ -302,11 +314,15 @@ class Follower:
             self.changed = True
             file.close()
             return b""
-        if file.rewritten:  # if it was copied before (logrotate's copytruncate), its rest is in the copy
-            self._tell(self._past.find(file.state(), file, self._clock()))
-            self._past.catch_up(file, self._clock())
-            self._start_over(file)
+        if file.rewritten:
+            self._copied(file)
         return block
+
+    def _copied(self, file: File) -> None:
+        """It was truncated. If it was copied before (logrotate's copytruncate), its rest is in the copy."""
+        self._tell(self._past.find(file.state(), file, self._clock()))
+        self._past.catch_up(file, self._clock())
+        self._start_over(file)
 
     def _start_over(self, file: File) -> None:
         """Read from the start again, at the next turn: what is to be read before that comes first."""
@@ -318,6 +334,9 @@ class Follower:
         if not self._judged or self._parked:
             if not file.size():
                 return False
+            if not self._parked and self._company.has_read(file, self):
+                self._judged = self.changed = True
+                return True
             if self._company.is_copy(file, self):
                 file.to_end()
                 self._parked = self._judged = self.changed = True

@@ -18,6 +18,8 @@ class Compressed(File):
     Nobody writes to it any more. If it is damaged it ends there, and `problem` says so.
     """
 
+    grows = False
+
     def __init__(self, path: str, refusal: "Callable[[str], str]" = anything) -> None:
         super().__init__(path, refusal)
         if self.size() > MAX_SIZE:
@@ -69,6 +71,10 @@ class Compressed(File):
                 self._from += behind
                 del self._text[:behind]
         return bytes(self._text[offset - self._from : offset - self._from + size])
+
+    def _data_from(self, offset: int) -> int:
+        """There are no holes."""
+        return offset
 
     def _rewind(self) -> None:
         self._first = b""  # the first bytes of the text, which are asked for time and again

@@ -28,6 +28,8 @@ class File:
     All methods but `state` and `close` raise OSError where the disk does.
     """
 
+    grows = True  # it may be written to
+
     def __init__(self, path: str, refusal: "Callable[[str], str]" = anything) -> None:
         self.path = path
         self.fd = opened(path, refusal)
@@ -146,7 +148,7 @@ class File:
 
     def is_copied_to(self, other: "File") -> bool:
         """Whether `other` holds the same from its start on, as far as it goes: it is a copy, or will be one."""
-        size = other.size()
+        size = other.size() if other.grows else 0
         first, last = min(PRINT, size, self.offset or size), min(PRINT, size)
         start = self._start if self.offset else self.at(0, first)
         if not first or other.at(0, first) != start[:first]:

@@ -42,7 +42,7 @@ class Log:
         self.rules: "list[LogRule]" = []
         self.due = 0.0
         self._log = log
-        self._watched = Watched(log, kept, refusal)
+        self._watched = Watched(log, kept, refusal, breathe=breathe)
         self._breathe = breathe
         self._tells = tells
         self._busy_until = 0.0

@@ -245,9 +245,10 @@ class Agent:
         self._beat_at = max((now // every + 1) * every, now + every / 2)  # at such moments other things are due too
 
     def _breathe(self) -> None:
-        """Work takes long: beat if it is time, so that nobody thinks we are gone."""
+        """Work takes long: beat if it is time, so that nobody thinks we are gone, nor we that nobody answers."""
         now = time.monotonic()
         if now >= self._beat_at:
+            self._hear_servers(now)
             self._beat(now)
 
     def _beat_to(self, server: Server) -> None:

@@ -3,7 +3,7 @@
 import re
 import time
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import length_hint
 
 from monitor436.agent.block import Block
@@ -28,11 +28,21 @@ class Matcher:
     together. `overran` has the lines that were passed over in the last search. The third one is the last: then the
     matcher is `off`, and finds nothing more. For the main thread only.
 
+    `breathe()` is called, at the latest after a budget, so that others need not wait for a whole block. It may be
+    called in the middle of anything here, and must call nothing here.
+
     So far `seconds` of processor time were used, and `lines` lines shown to a pattern; a line that was shown to several
     counts as often. Raises what re.compile raises.
     """
 
-    def __init__(self, match: "tuple[str, ...]", exclude: "tuple[str, ...]" = (), budget: float = BUDGET) -> None:
+    def __init__(
+        self,
+        match: "tuple[str, ...]",
+        exclude: "tuple[str, ...]" = (),
+        budget: float = BUDGET,
+        breathe: "Callable[[], None]" = lambda: None,
+    ) -> None:
+        self._breathe = breathe
         self.off = False
         self.overran = []  # type: list[bytes]
         self.seconds = 0.0
@@ -56,9 +66,14 @@ class Matcher:
     def _look(self, block: Block, shows: "list[_Show]") -> "list[Found]":
         """Show the patterns their lines, the last of `shows` first."""
         done = {}  # type: dict[int, Found | None]
+
+        def progress() -> "list[int]":
+            self._breathe()
+            return [length_hint(show.rest) for show in shows]
+
         while shows and not self.off:
             try:
-                with Budget(self._step, lambda: [length_hint(show.rest) for show in shows], 2 * LINES):
+                with Budget(self._step, progress, 2 * LINES):
                     while shows:
                         self._show(block, shows[-1], done)
                         shows.pop()

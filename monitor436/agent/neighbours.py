@@ -41,6 +41,10 @@ class Neighbours(Company):
                 return True
         return False
 
+    def has_read(self, file: File, but: object) -> bool:
+        """Whether another one has let go of that file; then it is where reading stopped."""
+        return any(each is not but and each.has_read(file) for each in self._followers)
+
     def take_over(self, file: File, by: object) -> bool:
         """One is done with that file: whether another one, whose name it has now, goes on in it."""
         return any(each is not by and each.adopt(file) for each in self._followers)

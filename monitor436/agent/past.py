@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 
 from monitor436.agent.company import Company
-from monitor436.agent.gz import Compressed
 from monitor436.agent.logfile import File
 from monitor436.agent.rotated import Rotated
 
@@ -35,7 +34,7 @@ class Old:
 
     def is_done(self, now: float) -> bool:
         """Whether nobody needs to wait for more of it."""
-        return isinstance(self.file, Compressed) or now - self.quiet > (GONE if self.is_removed() else LATE)
+        return not self.file.grows or now - self.quiet > (GONE if self.is_removed() else LATE)
 
 
 class Past:
@@ -75,10 +74,9 @@ class Past:
         """
         rotated = self._rotated(present, (state.get("inode"),))
         file = rotated.find(state)
-        truncated = (
-            bool(state["offset"])
-            and not (file is not None and file.is_same(state))
-            and (rotated.still_has(state) or (present is not None and present.is_same(state)))
+        copied = file is not None and file.grows and not file.is_same(state)
+        truncated = bool(state["offset"]) and (
+            copied or rotated.still_has(state, file) or (present is not None and present.is_same(state))
         )
         if file is not None:
             self.files.append(Old(file, now, bool(state.get("ended"))))
@@ -121,7 +119,8 @@ class Past:
 
         def is_known(file: File) -> bool:
             try:
-                return self._is_held(file.identity, present) or any(file.continues(mark) for mark in marks)
+                followed = self._is_held(file.identity, present) or self._company.is_awaited(file, self._mine)
+                return followed or any(file.continues(mark) for mark in marks)
             except OSError:
                 return False
 
@@ -152,10 +151,12 @@ class Past:
         """
         left = b""
         while self.files and (len(self.files) > MAX_OLD or self.files[0].is_done(now)):
-            old = self.files.pop(0)
+            old = self.files[0]
             if old.file.problem:
                 self._gaps.append("{} is {}".format(old.file.path, old.file.problem))
-            if self._company.take_over(old.file, self._mine):
+            taken = self._company.take_over(old.file, self._mine)
+            self.files.remove(old)
+            if taken:
                 self.last = dict(old.file.state(), done=True)
                 continue
             try:
@@ -163,10 +164,16 @@ class Past:
             except OSError as problem:
                 self._gaps.append("{}: {}".format(old.file.path, problem.strerror))
             self.last = dict(old.file.state(), done=True)
-            if old.is_removed():  # and nothing will be known by it
+            if old.is_removed():  # nothing will be known by it
+                self.catch_up(present, now)
                 self.look_back(present)
             old.file.close()
         return left
+
+    def put_last(self, old: Old) -> None:
+        """Others are older than it, after all."""
+        self.files.remove(old)
+        self.files.append(old)
 
     def drop(self, old: Old) -> None:
         """It is none of them after all."""

@@ -14,6 +14,7 @@ LOOK_AGAIN = 10.0  # seconds after which folders are searched although none has 
 LOOK_IDLE = 30.0  # the same while nothing comes from the files
 DEAR = 0.01  # seconds from which on a search takes so long that it is not done whenever a folder changes
 SHARE = 20  # one part in so many of the time goes, at most, into such searches
+BREATHE = 5000  # files, in which nobody grows impatient
 FOLDERS = 100  # whose times are looked at; where there are more, only time tells when to search again
 WILD = re.compile(r"[*?\[]")
 _SLOTS = 1 << 19  # of a filter that remembers names: if it has 10,000, one unknown name in 50 seems to be among them
@@ -22,10 +23,13 @@ _SLOTS = 1 << 19  # of a filter that remembers names: if it has 10,000, one unkn
 class Pattern:
     """A pattern such as /var/log/*/app-*.log. A name that starts with a dot is matched only by a dot.
 
-    Compressed files do not match, nor does what is no regular file.
+    Compressed files do not match, nor does what is no regular file. `breathe()` is called during a long search.
     """
 
-    def __init__(self, pattern: str, clock: "Callable[[], float]") -> None:
+    def __init__(
+        self, pattern: str, clock: "Callable[[], float]", breathe: "Callable[[], None]" = lambda: None
+    ) -> None:
+        self._breathe = breathe
         self.problems = {}  # type: dict[str, str]  # folders that could not be searched, and why
         self.total = self.unknown = 0  # files that matched at the last search, and of these those that nobody knew
         parts = pattern.split("/")
@@ -79,6 +83,8 @@ class Pattern:
         for entry in self._walk(self._root, 0):
             path = entry if isinstance(entry, str) else entry.path
             self.total += 1
+            if not self.total % BREATHE:
+                self._breathe()
             if path in known:
                 continue
             self.unknown += 1

@@ -23,6 +23,7 @@ class Rekeying:
         homing: Homing,
         moved: "Callable[[Identity, float], None]",
         say: "Callable[[str], None]",
+        ask: "Callable[[dict[str, object], float], Asking]" = Asking,
     ) -> None:
         self.due = NEVER  # when `turn` is to be called
         self._identity = identity
@@ -31,6 +32,7 @@ class Rekeying:
         self._homing = homing
         self._moved = moved
         self._say = say
+        self._ask = ask
         self._server = None  # type: Server | None
         self._asking = None  # type: Asking | None
         self._not_before = 0.0
@@ -52,7 +54,7 @@ class Rekeying:
     def turn(self, now: float) -> None:
         """Ask for the key, or look whether there is an answer."""
         if self._asking is None:
-            self._asking = Asking(self._asked(), now)
+            self._asking = self._ask(self._asked(), now)
         answer = self._asking.poll(now)
         self.due = now + POLL
         if answer is None:

@@ -59,10 +59,11 @@ class Rotated:
                 file.close()
         return None
 
-    def still_has(self, state: "dict[str, object]") -> bool:
-        """Whether the very file of which `state` was taken is there, whatever it holds now."""
+    def still_has(self, state: "dict[str, object]", found: "File | None") -> bool:
+        """Whether the very file of which `state` was taken is there, but is not the one that was found."""
         for each in self._files:
-            if each.identity == (state.get("device"), state.get("inode")) and state.get("generation"):
+            first = each.identity == (state.get("device"), state.get("inode")) and state.get("generation")
+            if first and (found is None or found.identity != each.identity):
                 file = self._opened(each.path)
                 if file is not None:
                     file.close()
@@ -94,7 +95,7 @@ class Rotated:
             elif is_known(file):
                 file.close()
                 return files[::-1]
-            elif present is not None and is_copy(file, present):
+            elif (present is not None and is_copy(file, present)) or not (file.grows or file.at(0, 1)):
                 file.close()
             else:
                 file.restart()

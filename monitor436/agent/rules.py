@@ -1,6 +1,7 @@
 """What a log check makes of the lines of its files: which match, in which form they are news, and in which words."""
 
 import re
+from collections.abc import Callable
 
 from monitor436.agent import event as stated
 from monitor436.agent import forms, wire
@@ -15,12 +16,20 @@ class LogRule:
     """One log check. Lines go in as blocks, and events come out; `at` is the wall clock for events.
 
     `kept` is what an earlier run of the agent gave, if it was the same check; `boot` is the boot of the machine, with
-    which the monotonic clock begins anew.
+    which the monotonic clock begins anew. `breathe()` is called while patterns take their time.
     """
 
-    def __init__(self, check: LogCheck, now: float, boot: str, kept: object = None, awake: bool = True) -> None:
+    def __init__(
+        self,
+        check: LogCheck,
+        now: float,
+        boot: str,
+        kept: object = None,
+        awake: bool = True,
+        breathe: "Callable[[], None]" = lambda: None,
+    ) -> None:
         self.check = check
-        self._matcher = Matcher(check.match, check.exclude)
+        self._matcher = Matcher(check.match, check.exclude, breathe=breathe)
         self._off = False
         self._several = bool(PATTERN.search(check.log))
         self._form = _form(check, now, awake)

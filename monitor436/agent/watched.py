@@ -26,6 +26,7 @@ class Watched:
     `kept` is what the agent kept, by key: the path, or for each file of a pattern the pattern, a tab and the path; the
     pattern itself stands for having been looked for before, so that files which come later are read from their start.
     `refusal(path)` gives the sentence why this host does not let the file at that path, without links, be read, or "".
+    `breathe()` is called during a long search.
     """
 
     def __init__(
@@ -34,13 +35,14 @@ class Watched:
         kept: "dict[str, object]",
         refusal: "Callable[[str], str]",
         clock: "Callable[[], float]" = time.monotonic,
+        breathe: "Callable[[], None]" = lambda: None,
     ) -> None:
         self.more = False  # there is more to be read at once
         self._log = log
         self._refusal = refusal
         self._clock = clock
         self._followers = {}  # type: dict[str, Follower]
-        self._pattern = Pattern(log, clock) if WILD.search(log) else None
+        self._pattern = Pattern(log, clock, breathe) if WILD.search(log) else None
         self._company = ALONE if self._pattern is None else Neighbours(self._followers.values())
         self._news = []  # type: list[tuple[str, str, str]]
         self._problems = {}  # type: dict[str, str]  # by path, as they were told

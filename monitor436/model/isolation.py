@@ -52,7 +52,7 @@ class Isolation:
     def begins(self, now: float, alive: int) -> bool:
         """Whether this begins to be isolated: so many of the hosts `alive` (up or late) fell silent at once."""
         self._expire(now)
-        if self.began is not None or not self._many(alive, SHARE):
+        if self.began is not None or not MANY < len(self._late) or len(self._late) * SHARE <= alive:
             return False
         self.began, self.back, self.gone = now, 0, 0
         self.held = set(self._late)
@@ -61,7 +61,8 @@ class Isolation:
     def waits(self, name: str, now: float, alive: int) -> bool:
         """Whether the verdict on a late host is to wait: perhaps many more are silent, and have not shown it yet."""
         self._expire(now)
-        return name in self._late and self._many(alive, WAIT_SHARE)
+        some = alive > MANY and 1 < len(self._late) and alive < len(self._late) * WAIT_SHARE
+        return some and name in self._late
 
     def ends(self, now: float) -> float | None:
         """After how many seconds it is over, now that nothing is held any more; None if it is not."""
@@ -75,9 +76,6 @@ class Isolation:
         self._late = {name: since + gap for name, since in self._late.items()}
         if self.began is not None:
             self.began += gap
-
-    def _many(self, alive: int, share: int) -> bool:
-        return len(self._late) > MANY and len(self._late) * share > alive
 
     def _expire(self, now: float) -> None:
         while self._late:

@@ -3,6 +3,7 @@
 The ledger is never kept by itself: the events file is, and the ledger is what reading it gives.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from monitor436.model.event import TAKEN_OVER, Event
@@ -67,21 +68,24 @@ class Ledger:
     def reread(self, event: Event) -> None:
         """A line that was found in the file. Lines without an id of ours are none of the ledger's business."""
         for host, spool, last in covered(event):
-            self._raise(host, spool, last)
+            _raise(self.durable, host, spool, last)
 
     def restore(self, numbers: Numbers) -> None:
         """What was kept of an earlier time; nothing that is known to be durable is forgotten."""
         for host, spools in numbers.items():
             for spool, last in spools.items():
-                self._raise(host, spool, last)
+                _raise(self.durable, host, spool, last)
 
     def copy(self) -> Numbers:
         """The durable numbers as they are now. May be called in another thread."""
         return {host: dict(spools) for host, spools in list(self.durable.items())}
 
-    def forget_unwritten(self) -> None:
-        """Writing failed: what was taken and is not durable will be sent again."""
+    def forget_unwritten(self, but: Iterable[Event] = ()) -> None:
+        """Writing failed: what was taken and is not durable will be sent again. Events in `but` will yet be written."""
         self._taken = self.copy()
+        for event in but:
+            for host, spool, last in covered(event):
+                _raise(self._taken, host, spool, last)
 
     def last(self, host: str, spool: str) -> int:
         """Up to which number a spool is durable; 0 for one never heard of."""
@@ -93,9 +97,10 @@ class Ledger:
             if host in numbers:
                 numbers[host] = {spool: last for spool, last in numbers[host].items() if spool in spools}
 
-    def _raise(self, host: str, spool: str, last: int) -> None:
-        spools = self.durable.setdefault(host, {})
-        spools[spool] = max(last, spools.get(spool, 0))
+
+def _raise(numbers: Numbers, host: str, spool: str, last: int) -> None:
+    spools = numbers.setdefault(host, {})
+    spools[spool] = max(last, spools.get(spool, 0))
 
 
 def covered(event: Event) -> list[tuple[str, str, int]]:

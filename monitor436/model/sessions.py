@@ -62,6 +62,7 @@ class Sessions:
         self._random = random
         self._site_keys = {mark(site_key): site_key}  # those that are accepted, by their marks, the present one first
         self._by_id: dict[int, AgentSession] = {}
+        self.find = self._by_id.get  # the session with this id
         self._in_use: dict[str, AgentSession] = {}
         self._pending: dict[str, list[AgentSession]] = {}
         self._secrets: OrderedDict[tuple[str, str, bytes, int], Secret] = OrderedDict()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from struct import Struct
 from typing import Protocol
 
 from msgspec import json
@@ -11,7 +12,6 @@ from twisted.internet.interfaces import IReactorFDSet
 from twisted.logger import Logger
 
 from monitor436.agent import wire
-from monitor436.agent.wire import NAMES
 from monitor436.model import event as kinds
 from monitor436.model.credit import Credit
 from monitor436.model.enrolment import Bound, Enrolment
@@ -27,6 +27,7 @@ from monitor436.services.intake import Intake
 from monitor436.udp_port import Address, Burst, UdpPort
 
 FETCHES = 500.0  # plans a second that the door serves beside all else: 0.8 ms of CPU each (benchmarks/plan_change.py)
+BEAT_BEGINS = wire.MAGIC + bytes([wire.VERSION, wire.BEAT])
 PING_SIZE = wire.MIN_DATAGRAM + len(b"{}")
 MOST_FAILURES = 10  # tracebacks of this doorway in the log: whoever finds a mistake in it must not fill the disk
 MOST_REFUSED = 1000  # (name, serial) pairs told of; a host that comes with a key of its own is told of once
@@ -49,8 +50,8 @@ class Transport(Protocol):
 class AgentsProtocol:
     """The doorway: authenticates, asks the rules, states what follows. It looks at the clock once a burst.
 
-    `transport` takes the answers, `credit` says how fast agents may be. `refused` counts datagrams by reason and `heard`
-    by type; a stranger gets no answer.
+    `transport` takes the answers, `credit` says how much agents may send at once. `refused` counts datagrams by reason
+    and `heard` by type; a stranger gets no answer.
     """
 
     log = Logger()
@@ -100,31 +101,59 @@ class AgentsProtocol:
     def arrived(self, burst: Burst) -> None:
         """Datagrams came, together."""
         now = self._monotonic()
-        takes, opened, heard, refused = self._takes, self._sessions.open, self.heard, self.refused
-        for datagram, address in burst:
+        for datagram, address in self._beats(burst, now):
             try:
                 header = wire.header(datagram)
                 kind = header[0]
-                if kind in takes:
-                    session, body = opened(header, datagram, address)
-                    takes[kind](session, body, now)
-                    heard[NAMES[kind]] += 1
-                elif kind == wire.HELLO:
+                if kind == wire.HELLO:
                     self._hello(datagram, address)
+                elif kind in self._takes:
+                    session, body = self._sessions.open(header, datagram, address)
+                    self._takes[kind](session, body, now)
+                    self.heard[wire.NAMES[kind]] += 1
                 else:
                     raise wire.WireError("type")
-            except wire.WireError as refusal:
-                refused[refusal.reason] += 1
-            except Exception:
-                refused["failed"] += 1
-                if refused["failed"] <= MOST_FAILURES:
-                    self.log.failure("a datagram from {address} could not be taken", address=address)
+            except Exception as problem:
+                self._refuse(problem, address)
         self._intake.flush(now)
+
+    def _beats(self, burst: Burst, now: float) -> Burst:
+        """Take the heartbeats of sessions in use: nearly all that ever comes, so they go a short way. What is left."""
+        left, took = [], 0
+        find, beat, answer = self._sessions.find, self._roster.beat, self._answer
+        for datagram, address in burst:
+            if datagram[:4] != BEAT_BEGINS or not wire.MIN_DATAGRAM <= len(datagram) <= wire.MAX_DATAGRAM:
+                left.append((datagram, address))
+                continue
+            id, number = _session_and_number(datagram, len(BEAT_BEGINS) + 2)
+            session = find(id)
+            if session is None or session.hello is not None:
+                left.append((datagram, address))
+                continue
+            try:
+                said = read_beat(session.wire.open(datagram, number))
+                session.address = address
+                news = beat(session.name, now, said.up, said.fill, said.plan)
+                if news:
+                    self._met(session, news)
+                answer(session)
+                took += 1
+            except Exception as problem:
+                self._refuse(problem, address)
+        self.heard["BEAT"] += took
+        return left
+
+    def _refuse(self, problem: Exception, address: Address) -> None:
+        """A datagram could not be taken. A mistake of ours is logged some times, and not without end."""
+        reason = problem.reason if isinstance(problem, wire.WireError) else "failed"
+        self.refused[reason] += 1
+        if reason == "failed" and self.refused[reason] <= MOST_FAILURES:
+            self.log.failure("a datagram from {address} could not be taken", address=address)
 
     def follow(self, keys: SiteKeys) -> None:
         """The keys of the site from now on. Hosts under the one before come for another, each at its own moment."""
         self._sessions.follow(keys)
-        self._move_within = max(1.0, len(self._enrolment) / FETCHES)
+        self._move_within = round(max(1.0, len(self._enrolment) / FETCHES), 1)
 
     def ping(self, host: str) -> None:
         """Ask a host whether it is there."""
@@ -270,6 +299,9 @@ class AgentsService(Service):
         if self.listening is not None:
             self.protocol.transport = None
             self.listening.stop()
+
+
+_session_and_number = Struct("!QQ").unpack_from
 
 
 @lru_cache(maxsize=1024)

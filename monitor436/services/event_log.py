@@ -162,6 +162,7 @@ class EventLog(Service):
         events = self._reread(*held)
         own = self._ledger.last(self._server, self._spool)
         self._own = [event for event in self._own if _number(event) > own]
+        self._ledger.forget_unwritten(but=self._own)
         self.log.info("{path} can be written again", path=self.path)
         if self._own_lost:
             self.log.warn("{count} events of this server were not kept meanwhile", count=self._own_lost)
@@ -202,7 +203,8 @@ class EventLog(Service):
 
     def _own_wrote(self, events: list[Event]) -> None:
         del self._own[: len(events)]
-        self._ledger.wrote(self._server, self._spool, _number(events[-1]))
+        for event in events:
+            self._ledger.reread(event)
 
     def _write(self) -> None:
         """Hand all that waits to the thread; once it has it, more may wait."""

@@ -55,8 +55,8 @@ class Intake:
         """The burst is over: hand on what was taken, and answer what was not."""
         if self._taken or self._asked:
             self._share = self._credit.share(now)
-            self._write()
             self._answer()
+            self._write()
 
     def begin(self, host: str) -> None:
         """A host begins a session: it sends again whatever was not acknowledged."""

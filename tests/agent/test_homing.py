@@ -127,3 +127,62 @@ class HomingTests(unittest.TestCase):
         self.homing.named("beta", TWO)
         self.homing.beating(module.FORGET_AFTER + 1)
         self.assertEqual(list(self.homing.servers), ["beta"])
+
+
+class RekeyedTests(HomingTests):
+    """A host that was moved to another key: all of the above holds under it, and:"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.homing = Homing("web1", b"s" * 8, 0, b"f" * 32, dict, self.random)
+        self.homing.rekey(SECRET, -module.FORMER)
+
+    def hello_key(self, hello: bytes, *keys: bytes) -> "list[bytes]":
+        """Which of the keys a HELLO is tagged under."""
+        found = []
+        for key in keys:
+            try:
+                wire.authenticate(wire.Key(wire.hello_key(key)), hello)
+            except WireError:
+                continue
+            found.append(key)
+        return found
+
+    def test_sessions_go_on_and_a_server_is_greeted_under_the_new_key(self) -> None:
+        """A server that has it says so; the session before is there until the answer."""
+        self.meet("alpha", ONE)
+        other = b"n" * 32
+        self.homing.rekey(other, 0.0)
+        alpha = self.homing.servers["alpha"]
+        self.assertFalse(self.homing.present(alpha))
+        self.assertEqual(self.homing.beating(1.0), [alpha])
+        alpha.greet_anew()
+        ((hello, _),) = self.homing.greetings(1.0)
+        self.assertEqual(self.hello_key(hello, other, SECRET), [other])
+        self.assertIsNotNone(alpha.session)
+        self.welcome(hello, "alpha", ONE, other, 7)
+        self.assertTrue(self.homing.present(alpha))
+        self.assertEqual(alpha.session.id, 7)  # type: ignore[union-attr]
+
+    def test_a_server_that_does_not_answer_is_greeted_by_turns_under_both(self) -> None:
+        """It may have no copy of the site's folder yet. After an hour it should have."""
+        other = b"n" * 32
+        self.homing.rekey(other, 0.0)
+        self.homing.beacon("beta", "b", TWO, 4360, 0.0)
+        used, now, last = [], 0.0, b""
+        for _ in range(4):
+            ((last, _),) = self.homing.greetings(now)
+            used += self.hello_key(last, other, SECRET)
+            now = self.homing.greeting_due()
+        self.assertEqual(used, [other, SECRET, other, SECRET])
+        self.assertIsNotNone(self.welcome(last, "beta", TWO, SECRET, 8))
+        self.assertFalse(self.homing.present(self.homing.servers["beta"]))
+        self.homing.servers["beta"].greet_anew()
+        used, now = [], module.FORMER
+        for _ in range(3):
+            ((last, _),) = self.homing.greetings(now)
+            used += self.hello_key(last, other, SECRET)
+            now = self.homing.greeting_due()
+        self.assertEqual(used, [other] * 3)
+        with self.assertRaises(WireError):
+            self.welcome(last, "beta", TWO, SECRET, 9)

@@ -120,6 +120,11 @@ class Writer:
         if stream in self.late:
             self.late.remove(stream)
 
+    def is_there(self, stream: Stream) -> bool:
+        """Whether a file still has a name."""
+        inodes = [os.lstat(os.path.join(self.folder, name)).st_ino for name in os.listdir(self.folder)]
+        return stream.inode in inodes and [each for each in self.streams if each.inode == stream.inode][-1] is stream
+
     def rotations(self) -> "list[object]":
         """All the ways to rotate."""
         if self.form == "link":
@@ -281,6 +286,7 @@ class Writer:
         inode = os.stat(path).st_ino
         for late in [each for each in self.late if each.inode == inode]:
             self.end(late)
+        self.removed += [each for each in self.streams if each.inode == inode][-1:]
         os.unlink(path)
 
 
@@ -342,11 +348,13 @@ class Story:
         os.mkdir(folder)
         self.writer = Writer(self.dice, folder, self.dice.choice(FORMS), burst)
         self.reader = Reader(self.dice, os.path.join(folder, "*.log*" if pattern else "app.log"))
+        self.last = {self.writer.stream}  # the one that had the name when the reader kept something
         self.seen = {self.writer.stream}  # files that the reader has seen by the name of the log
         self.kept = {self.writer.stream}  # those of which it has kept that
         self.owed = []  # type: list[Stream]  # truncated, and no gap is told yet
         self.told = []  # type: list[Stream]  # truncated, and a gap is told but not kept
-        self.reason = False  # something was removed, so there may be a gap
+        self.reason = False  # something happened that may be told as a gap
+        self.settled = True  # the reader has seen what there is to see of it
         self.risky = []  # type: list[Stream]  # removed, and only the reader holds them
         self.excused = set()  # type: set[Stream]  # removed, and nobody holds them
         self.look()
@@ -388,8 +396,14 @@ class Story:
 
     def account(self) -> None:
         """What follows from what the writer did."""
+        if self.writer.truncated or self.writer.removed or self.writer.emptied:
+            self.settled = False
         known = self.seen if self.reader.watched else self.kept
-        self.owed += [stream for stream in self.writer.truncated if stream in known]
+        for stream in self.writer.truncated:
+            if stream in known:
+                self.owed.append(stream)
+            else:
+                self.reason = True
         self.reason = self.reason or self.writer.emptied
         for stream in self.writer.removed:
             self.reason = True
@@ -401,6 +415,11 @@ class Story:
 
     def start(self) -> None:
         """The agent starts again."""
+        there = {stream for stream in self.writer.streams if self.writer.is_there(stream)}
+        self.reason = self.reason or not there.issuperset(self.owed)  # what is not there tells nothing
+        self.owed = [stream for stream in self.owed if stream in there]
+        if self.last <= self.excused:  # by which it would be known what is newer
+            self.excused.update(set(self.writer.streams) - self.kept - {self.writer.stream})
         self.reader.start()
         self.look()
         self.keep()
@@ -419,6 +438,7 @@ class Story:
             self.owed = []
         if not more:
             self.seen.update(self.named())
+            self.settled = self.settled or self.reader.watched.certain
 
     def named(self) -> "set[Stream]":
         """The file that has the name of the log."""
@@ -436,13 +456,18 @@ class Story:
     def after_keep(self) -> None:
         self.told = []
         self.kept = set(self.seen)
+        self.last = self.named() or self.last
+        self.reason = self.reason and not self.settled
 
     def kill(self) -> None:
         """The reader is killed."""
         self.reader.kill()
         self.seen = set(self.kept)
+        self.reason = self.reason or not self.kept.issuperset(self.owed + self.told)
         self.owed = [stream for stream in self.owed + self.told if stream in self.kept]
         self.told = []
+        self.settled = False
+        self.reason = self.reason or bool(self.risky)
         self.excused.update(self.risky)
         self.risky = []
 
@@ -466,4 +491,5 @@ class Story:
         for stream in self.writer.streams:
             places = [place[number] for number in stream.ends if number in place]
             if places != sorted(places):
-                raise Lost("out of order: {}".format([number for number in stream.ends if number in place]))
+                late = [here for here, place in zip(stream.ends, places) if place < max(places[: places.index(place) + 1])]
+                raise Lost("out of order: {}".format(late))

@@ -116,10 +116,10 @@ class HostileDatagramTests(Stage):
         self.complete(self.site)
 
     def late(self, agent: Agent) -> None:
-        """Stop the agent until the server asks whether it is there."""
-        asked = self.tap.kinds().get("PING", 0)
+        """Stop the agent until the server has asked whether it is there, and calls it late."""
+        told = len(self.site.events(host="web1", kind="host_late"))
         agent.send(signal.SIGSTOP)
-        eventually(lambda: self.tap.kinds().get("PING", 0) > asked, SOON, "a ping")
+        self.site.event(host="web1", kind="host_late", after=told)
         agent.send(signal.SIGCONT)
 
     def provoke(self, kind: str, agent: Agent) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import socket
 
 from msgspec import structs
 
@@ -78,6 +79,21 @@ class LivenessTests(Stage):
         self.assertEqual(told_of, ["host_joined", "host_found", "duplicate_name"])
         self.assertEqual((agent.stop(), copy.stop()), (0, 0))
         self.complete(server)
+
+    def test_datagrams_that_the_kernel_drops_are_told(self) -> None:
+        """The server is stopped while more arrives than its buffer holds."""
+        settings = on_loopback()
+        agents = structs.replace(settings.agents, receive_buffer=4096)
+        server = self.server(structs.replace(settings, agents=agents)).start()
+        assert server.process is not None
+        server.process.send(signal.SIGSTOP)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as through:
+            for _ in range(100):
+                through.sendto(bytes(1000), (LOOPBACK, agents.port))
+        server.process.send(signal.SIGCONT)
+        told = server.event(kind="server_trouble")
+        self.assertEqual((told["fields"]["trouble"], told["fields"]["state"]), ("kernel_drops", "begun"))
+        self.assertGreater(told["fields"]["value"], 50)
 
     def test_a_heart_beats_without_an_agent(self) -> None:
         """With a key that was packed for it; interrupted, it says goodbye."""

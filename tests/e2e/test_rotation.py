@@ -45,7 +45,7 @@ class RotationTests(Stage):
         self.assertEqual([event for event in server.events() if event["kind"] in ALARMS], [])
 
     def test_hosts_are_moved_while_they_tell_lines(self) -> None:
-        """Before, during and after: each line once; the server is not restarted; then the old key is good for nothing."""
+        """Before, during and after: each line once; the server is not restarted, the old key is let go of."""
         server = self.server().start()
         agents = [self.joined(server, host) for host in ("h1", "h2")]
         before = [self.identity(agent)["key"] for agent in agents]

@@ -16,7 +16,7 @@ SWITCH = Path(__file__).with_name("switch.py")
 
 
 class Segment:
-    """Hosts under `names`, numbered from .1 on, on a switch in user space. Raises OSError where that is not permitted."""
+    """Hosts under `names`, numbered from .1 on, on a switch in user space. Raises OSError where that cannot be had."""
 
     def __init__(self, names: Sequence[str], seed: int) -> None:
         self.hosts: dict[str, Namespace] = {}

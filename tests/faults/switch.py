@@ -34,7 +34,9 @@ class Switch:
         self._names = names
         self._ports = [_tap(f"port{number}") for number in range(len(names))]
         self._dice = {
-            (one, other): random.Random(f"{seed} {one} {other}") for one in range(len(names)) for other in range(len(names))
+            (one, other): random.Random(f"{seed} {one} {other}")
+            for one in range(len(names))
+            for other in range(len(names))
         }
         self._loss = self._double = self._late = 0.0
         self._cut: set[frozenset[int]] = set()

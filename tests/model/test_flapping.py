@@ -4,6 +4,8 @@ import random
 import unittest
 from typing import Any
 
+from msgspec import structs
+
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.host import DOWN, UP
@@ -106,6 +108,16 @@ class FlappingTests(unittest.TestCase):
             self.beats(5)
         self.assertEqual(self.kinds(), [])
 
+    def test_late_is_no_state_to_be_told_of(self) -> None:
+        """Its ten minutes end while it is asked: the verdict begins them anew."""
+        self.goes_down_and_comes_back(2)
+        last = self.now - 10.0 + 5.0  # it came back with the first of two beats
+        self.kinds()
+        self.beats(last + 585 - self.now)
+        self.silent(25)
+        self.assertGreater(self.now, last + 600)
+        self.assertEqual((self.kinds(), self.known.get("web1").state), ([], DOWN))  # type: ignore[union-attr]
+
     def test_changes_that_take_longer_are_told_one_by_one(self) -> None:
         """Three in ten minutes are not flapping, for however many hours."""
         self.kinds()
@@ -152,6 +164,26 @@ class FlappingTests(unittest.TestCase):
         self.known = Roster(lambda name: 15.0, Heartbeat())
         self.now -= 1000.0
         self.known.restore(kept, self.now, away=3000.0)
+
+    def test_each_host_has_its_own_stillness_after_a_restart(self) -> None:
+        """In whatever order they are kept."""
+        kept = []
+        for name, age in (("h1", 100.0), ("h2", 500.0)):
+            seen = self.known.seen(self.now)[0]
+            kept.append(structs.replace(seen, name=name, flapping=True, turns=(age + 3, age + 2, age + 1, age)))
+        self.known = Roster(lambda name: 1e6, Heartbeat())
+        self.known.restore(kept, 1000.0)
+        steady = [(now, event.host) for now in range(1000, 1700) for event in self.known.expire(float(now)).events]
+        self.assertEqual(steady, [(1100, "h2"), (1500, "h1")])
+
+    def test_changes_before_and_after_a_stand_still_of_the_server_count_together(self) -> None:
+        """It would have seen more of them."""
+        self.goes_down_and_comes_back()
+        self.kinds()
+        self.now += 700.0
+        self.known.excuse(700.0)
+        self.goes_down_and_comes_back()
+        self.assertEqual(self.kinds()[-1], kinds.HOST_FLAPPING)
 
     def test_time_in_which_the_server_stood_still_is_no_stillness_of_hosts(self) -> None:
         """It has not seen them."""

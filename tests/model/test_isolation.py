@@ -124,6 +124,35 @@ class IsolationTests(unittest.TestCase):
         self.passes(40)
         self.assertEqual(self.kinds(), [kinds.ISOLATION_OVER])
 
+    def test_those_who_follow_it_after_that_are_held_as_long(self) -> None:
+        """The hold goes on when the server does."""
+        self.passes(24, silent=20)
+        self.now += 100.0
+        self.known.excuse(100.0)
+        self.passes(25, silent=30)
+        self.assertEqual(self.kinds(), [kinds.ISOLATED])
+        self.passes(20)
+        self.assertEqual(self.kinds(), [kinds.ISOLATION_OVER])
+
+    def test_a_stand_still_in_the_middle_of_a_break_hides_nothing(self) -> None:
+        """Those who were late before it and those after it fell silent at once."""
+        self.passes(11.5, silent=30)
+        late = len([event for event in self.told if event.kind == kinds.HOST_LATE])
+        self.assertTrue(6 < late <= 10, late)
+        self.assertEqual(self.kinds(), [])
+        self.now += 100.0
+        self.known.excuse(100.0)
+        self.passes(1, silent=30)
+        self.assertEqual(self.kinds(), [kinds.ISOLATED])
+
+    def test_hosts_that_were_forgotten_are_none_of_many(self) -> None:
+        """Five of ten are many, and of thirty they were not."""
+        for name in self.names[10:]:
+            self.known.forget(name)
+        del self.names[10:]
+        self.passes(40, silent=5)
+        self.assertEqual(self.kinds(), [kinds.ISOLATED])
+
     def test_the_hold_is_a_setting(self) -> None:
         """Ten seconds."""
         self.start(30, isolated_hold=10.0)

@@ -156,6 +156,12 @@ class NeverSeenTests(unittest.TestCase):
         self.assertEqual(known.expire(1e6), ([], []))
         self.assertEqual(told(known.heard("web1", 1e6)), [kinds.HOST_FOUND])
 
+    def test_one_that_comes_and_goes_has_not_flapped_before_it_came(self) -> None:
+        """Nobody ever knew it otherwise."""
+        known = roster(flapping_changes=1)
+        known.expect(["web1"], 0.0)
+        self.assertEqual(told(known.expire(120.0).events), [kinds.HOST_DOWN])
+
     def test_one_that_is_planned_for_no_longer_is_not_waited_for(self) -> None:
         """Nor shown; one that was heard stays."""
         known = roster()
@@ -213,6 +219,14 @@ class AwayTests(unittest.TestCase):
         known.excuse(20.0)
         self.assertEqual(known.expire(37.5).events, [])
         self.assertEqual(told(known.expire(38.0).events), [kinds.HOST_DOWN])
+
+    def test_nobody_is_asked_twice_for_it(self) -> None:
+        """Not even after no time at all."""
+        known = roster()
+        known.heard("web1", 0.0)
+        known.expire(15.0)
+        known.excuse(0.0)
+        self.assertEqual(known.expire(16.0).pings, ["web1"])
 
     def test_it_gives_nobody_a_second_time_out(self) -> None:
         """Silence before and after it counts, and it is told how long a host was silent in truth."""
@@ -289,6 +303,18 @@ class PlannedRhythmTests(unittest.TestCase):
         """From the last beat on."""
         self.plan(300.0, 10.0)
         self.assertEqual(self.first_late(10, 400), 300.0)
+
+    def test_those_who_were_heard_longest_ago_stay_in_front(self) -> None:
+        """Each is late in its own time after an edit, in whatever order they were found."""
+        known = Roster(lambda name: self.late["web1"])
+        self.late["web1"] = 10.0
+        for name, now in (("h1", 0.0), ("h2", 0.0), ("h2", 1.0), ("h1", 9.0)):
+            known.beat(name, now, 1, 0, "old")
+        self.late["web1"] = 12.0
+        known.retime()
+        found = [(now, event) for now in range(10, 25) for event in known.expire(float(now)).events]
+        late = [(now, event.host) for now, event in found if event.kind == kinds.HOST_LATE]
+        self.assertEqual(late, [(13, "h2"), (21, "h1")])
 
     def test_a_shorter_one_waits_until_the_host_follows_its_plan(self) -> None:
         """It may be asleep between two beats of the old one, or refuse the new one."""

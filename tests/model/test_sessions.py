@@ -9,8 +9,9 @@ from monitor436.agent.wire import Key, Session, WireError
 from monitor436.model.enrolment import MOST_WAITING, Bound, Enrolment
 from monitor436.model.messages import Hello
 from monitor436.model.sessions import MAX_PENDING, AgentSession, Sessions
+from monitor436.model.site_keys import SiteKeys, mark
 
-SITE = b"s" * 32
+SITE, OTHER = b"s" * 32, b"o" * 32
 HERE = ("10.0.0.1", 5000)
 
 
@@ -32,13 +33,15 @@ class SessionsTests(unittest.TestCase):
         greeting = wire.Greeting(wire.HELLO, 0, 0, nonce.to_bytes(16, "big"), b"1" * 8, "web1", b"{}")
         return wire.seal_greeting(Key(wire.hello_key(secret or self.secret)), greeting)
 
-    def greet(self, nonce: int) -> tuple[AgentSession, Session]:
+    def greet(self, nonce: int, secret: bytes | None = None) -> tuple[AgentSession, Session]:
         """Both ends after a greeting."""
-        datagram = self.hello(nonce)
+        secret = secret or self.secret
+        datagram = self.hello(nonce, secret)
         greeting = wire.open_greeting(datagram)
-        self.sessions.authenticate(greeting, datagram)
-        made = self.sessions.greet(greeting, Hello(), HERE)
-        to_server, to_agent = wire.session_keys(self.secret, greeting.nonce, made.server_nonce)
+        proven = self.sessions.authenticate(greeting, datagram)
+        self.assertEqual(proven.key, secret)
+        made = self.sessions.greet(greeting, Hello(), HERE, proven)
+        to_server, to_agent = wire.session_keys(secret, greeting.nonce, made.server_nonce)
         return made, Session(made.wire.id, 0, Key(to_server), Key(to_agent))
 
     def opened(self, datagram: bytes, address: tuple[str, int] = HERE) -> AgentSession:
@@ -105,6 +108,60 @@ class SessionsTests(unittest.TestCase):
         self.assertEqual(len(self.sessions), 0)
 
 
+class RotationTests(SessionsTests):
+    """While hosts are moved from one key of the site to another, all of the above holds, and:"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.other = wire.host_key(OTHER, "web1", b"1" * 8, 0)
+        self.sessions.follow(SiteKeys(OTHER, SITE))
+
+    def test_both_keys_are_heard_and_who_has_the_one_before_is_to_be_moved(self) -> None:
+        """A session that was there goes on; the next one is under the new key, and takes its place when it is used."""
+        self.sessions.follow(SiteKeys(SITE))
+        made, agent = self.greet(1)
+        self.opened(agent.seal(wire.BEAT, b"{}"))
+        self.assertFalse(made.rekey)
+        self.sessions.follow(SiteKeys(OTHER, SITE))
+        self.assertTrue(made.rekey)
+        self.assertEqual(self.sessions.to_be_moved(), 1)
+        self.assertIs(self.opened(agent.seal(wire.BEAT, b"{}")), made)
+        moved, after = self.greet(2, self.other)
+        self.assertEqual((moved.rekey, moved.mark), (False, mark(OTHER)))
+        self.opened(agent.seal(wire.BEAT, b"{}"))
+        self.opened(after.seal(wire.BEAT, b"{}"))
+        self.assertEqual(self.sessions.to_be_moved(), 0)
+        again, _ = self.greet(3)
+        self.assertTrue(again.rekey)
+
+    def test_one_nonce_under_both_keys_makes_two_sessions(self) -> None:
+        """An agent that tries both keys by turns can use whichever answer comes."""
+        first, before = self.greet(1, self.other), self.greet(1)
+        self.assertNotEqual(first[0].wire.id, before[0].wire.id)
+        self.assertIs(self.greet(1, self.other)[0], first[0])
+        self.assertIs(self.greet(1)[0], before[0])
+        self.assertIs(self.opened(before[1].seal(wire.BEAT, b"{}")), before[0])
+
+    def test_in_the_end_the_key_before_is_good_for_nothing(self) -> None:
+        """Sessions under it end, those under the new one go on, and greetings under it are refused."""
+        _, old = self.greet(1)
+        self.opened(old.seal(wire.BEAT, b"{}"))
+        self.sessions.follow(SiteKeys(OTHER))
+        with self.assertRaisesRegex(WireError, "session"):
+            self.opened(old.seal(wire.BEAT, b"{}"))
+        with self.assertRaisesRegex(WireError, "tag"):
+            self.greet(2)
+        self.assertEqual((len(self.sessions), self.sessions.of("web1")), (0, None))
+        _, new = self.greet(3, self.other)
+        self.opened(new.seal(wire.BEAT, b"{}"))
+
+    def test_a_key_of_neither_is_refused(self) -> None:
+        """Two good keys are not one more guess for others."""
+        stranger = wire.host_key(b"x" * 32, "web1", b"1" * 8, 0)
+        with self.assertRaisesRegex(WireError, "tag"):
+            self.greet(1, stranger)
+
+
 class EnrolmentTests(unittest.TestCase):
     """Whose name is whose."""
 
@@ -133,6 +190,22 @@ class EnrolmentTests(unittest.TestCase):
         self.assertIsNone(names.bind("web1", "01" * 8, 0))
         again = Enrolment([bound for bound in kept if bound])
         self.assertFalse(again.allows("web1", "02" * 8, 0))
+
+    def test_a_move_to_another_site_key_is_kept_once_and_tells_who_is_left(self) -> None:
+        """A host that came back with the key before is left again; one that joined and was never heard is nobody."""
+        names = Enrolment([])
+        names.join("new", "03" * 8)
+        for name in ("web1", "web2"):
+            names.bind(name, "01" * 8, 0, "old")
+        self.assertIsNone(names.bind("web1", "01" * 8, 0, "old"))
+        moved = names.bind("web1", "01" * 8, 0, "new")
+        assert moved is not None
+        self.assertEqual((moved.site, moved.serial, moved.greeted), ("new", "01" * 8, True))
+        self.assertIsNone(names.bind("web1", "01" * 8, 0, "new"))
+        self.assertIsNone(names.bind("web1", "02" * 8, 0, "old"), "that is somebody else")
+        self.assertEqual([bound.name for bound in names.behind("new")], ["web2"])
+        names.bind("web1", "01" * 8, 0, "old")
+        self.assertEqual([bound.name for bound in names.behind("new")], ["web1", "web2"])
 
     def test_a_generation_more_revokes_the_keys_before(self) -> None:
         """The host joins again, and gets a key of the generation that is wanted."""

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.bus import EventBus
 from monitor436.journal import Journal
-from monitor436.model.event import Event, read_line
+from monitor436.model.event import TAKEN_OVER, Event, Field, read_line
 from monitor436.model.ledger import Ledger
+from monitor436.model.messages import Events, Stated
 from monitor436.model.proof import Proof
 from monitor436.services.event_log import EventLog, NotDurable, lines
 from tests.faulty_disk import FaultyDisk
@@ -162,6 +164,19 @@ class EventLogTests(SynchronousTestCase):
         self.assertEqual(self.texts(), ["before", "in the file, not synced", "while it fails", "after"])
         self.assertEqual(self.told, self.texts())
         self.assertEqual(Proof().read(self.path.read_bytes().splitlines()).flaws, [])
+
+    def test_a_range_that_another_server_has_is_told_once_though_the_disk_fails_with_it(self) -> None:
+        """It waits like all events of the server, and until it is written the range does not count as missing."""
+        fields: dict[str, Field] = {"spool": "a" * 16, "first": 1, "last": 7}
+        later = Events("a" * 16, 8, 7, [Stated(datetime(2026, 1, 1, tzinfo=UTC), "info", "log_line", "x")])
+        self.disk.room = 0
+        self.events.state([Event(kind=TAKEN_OVER, host="h", fields=fields)])
+        self.work()
+        self.disk.room = 1 << 20
+        self.events.recover()
+        call, done = self.calls.pop()
+        execute(call).chainDeferred(done)
+        self.assertEqual(self.ledger.take("h", later), (0, 8, None))
 
     def test_hanging_up_opens_the_file_that_has_the_name_now(self) -> None:
         """At once, though nothing comes to be written; and nothing is lost around it."""
