@@ -167,6 +167,7 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
     def planned(hosts: object) -> None:
         roster.expect(plans.book.hosts(), time.monotonic())
         roster.retime()
+        protocol.revoke()
         protocol.reset(hosts)  # type: ignore[arg-type]
 
     plans.changed = planned

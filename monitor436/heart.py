@@ -10,6 +10,7 @@ from monitor436.agent import wire
 from monitor436.agent.homing import UNANSWERED, Homing, Server
 from monitor436.agent.identity import Identity
 
+REKEY = b'"rekey"'  # in answers to who is to come for another key; nothing else that they say matters here
 Sent = list[tuple[bytes, tuple[str, int]]]
 
 
@@ -30,10 +31,12 @@ class Heart:
     ) -> None:
         about = lambda: {"boot": boot, "up": up(), "version": __version__, "spools": []}  # noqa: E731
         self.homing = Homing(identity.name, identity.serial, identity.generation, identity.key, about, random)
+        self.identity = identity
         self.every = every
         self.refused: dict[str, int] = {}
         self._up = up
         self._beat_at = 0.0
+        self.told: Callable[[Server, dict[str, object], float], None] = lambda server, message, now: None
         self._given_up: dict[int, tuple[wire.Session, tuple[str, int]]] = {}
 
     @property
@@ -65,7 +68,9 @@ class Heart:
                 return self._welcome(datagram, address, now)
             if header[2] in self._given_up:
                 return self._still_there(header, datagram)
-            server, _ = self.homing.open(header, datagram, now)
+            server, body = self.homing.open(header, datagram, now)
+            if header[0] == wire.BEATACK and REKEY in body:
+                self.told(server, wire.parse(body), now)
         except wire.WireError as refused:
             self.refused[refused.reason] = self.refused.get(refused.reason, 0) + 1
             return []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec import MsgspecError, json
 
+from monitor436.agent.segment import sync_folder
 from monitor436.model.enrolment import Bound
 
 
@@ -41,7 +42,11 @@ class Names:
         try:
             size = os.fstat(file).st_size
             torn = size and os.pread(file, 1, size - 1) != b"\n"
-            os.write(file, (b"\n" if torn else b"") + json.encode(bound) + b"\n")
+            line = (b"\n" if torn else b"") + json.encode(bound) + b"\n"
+            while line:  # a disk that is nearly full takes a part
+                line = line[os.write(file, line) :]
             os.fsync(file)
         finally:
             os.close(file)
+        if not size:
+            sync_folder(str(self._path.parent))  # so that the file itself is there after a power cut

@@ -164,6 +164,8 @@ def write_private(path: Path, content: bytes, mode: int = 0o600, sync: bool = Tr
         if sync:
             os.fsync(file.fileno())
     os.replace(new, path)
+    if sync:
+        _sync(path.parent)
 
 
 def _tag(key: bytes, purpose: bytes, text: str) -> str:

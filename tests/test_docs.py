@@ -114,7 +114,7 @@ class ArchitectureTests(unittest.TestCase):
         """Those of setup.cfg."""
         setup = configparser.ConfigParser()
         setup.read(ROOT / "setup.cfg")
-        required = re.findall(r"^\s*([a-z0-9]+)", setup["options"]["install_requires"], re.M)
+        required = re.findall(r"^\s*([a-z0-9.]+)", setup["options"]["install_requires"], re.M)
         named = [ticked(row[0])[0] for row in rows(section(read("ARCHITECTURE.md"), "What it stands on"))]
         self.assertEqual(sorted(named), sorted(required))
 

@@ -12,6 +12,7 @@ COMMANDS = {
     "install": "install",
     "uninstall": "uninstall",
 }  # the module of each word; its USAGE, and its main(words) that returns the exit status
+BRIEF = {"--version", "--help", "-h", "--self-test"}  # after which the agent does not stay
 
 
 def main() -> None:
@@ -23,6 +24,10 @@ def main() -> None:
         door.main()
         return
     module = COMMANDS.get(words[0]) if words else None
+    if module is None and not BRIEF.intersection(words):
+        from monitor436.agent import lean
+
+        lean.load("monitor436.agent.resident")
     sys.exit(status(module, words[1:]) if module else status("resident", words))
 
 

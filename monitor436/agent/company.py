@@ -20,9 +20,17 @@ class Company:
         """Whether that file holds what one that another one reads holds, and no more."""
         return False
 
+    def has_made(self, file: File, but: object) -> bool:
+        """Whether that is what a file of another one was compressed to."""
+        return False
+
     def has_read(self, file: File, but: object) -> bool:
         """Whether another one has let go of that file; then it is where reading stopped."""
         return False
+
+    def give(self, identity: "tuple[object, object]", to: object) -> "File | None":
+        """What another one has open and has read to its end, if that one has no need for it any more."""
+        return None
 
     def take_over(self, file: File, by: object) -> bool:
         """One is done with that file: whether another one, whose name it has now, goes on in it."""

@@ -86,7 +86,7 @@ class Follower:
         try:
             if self._begun:
                 self._failed = ""
-                self._look()
+                self.look()
                 block = self._take(limit)
                 self._unread = self._file if self._file is not None and not self._file.offset else None
                 return block
@@ -156,11 +156,14 @@ class Follower:
 
     def _start(self, known: "dict[str, object] | None") -> None:
         file = self._file
-        if file is not None and (
-            self._company.holds(file.identity, self) or (known is None and self._company.is_awaited(file, self))
-        ):
+        if file is not None and self._company.holds(file.identity, self):
+            given, known = self._company.give(file.identity, self), None
             self._leave_to_others(file)
-            known = None
+            if given is not None:
+                self._turn_to(given)
+                self._judged, self._fresh = True, True
+        elif file is not None and known is None and self._company.is_awaited(file, self):
+            self._leave_to_others(file)
         if self._given is not None:
             self._judged = self._judged or known is not None
             self._parked = known is not None and bool(known.get("copy"))
@@ -172,29 +175,38 @@ class Follower:
     # Which file it is.
 
     def adopt(self, file: File) -> bool:
-        """Go on in a file that another one has read so far, if it has this one's name now. Raises OSError."""
+        """Go on in a file that another one has read to its end, if it has this one's name now. Raises OSError."""
         found = self._name.look()
         if found is None or (found.st_dev, found.st_ino) != file.identity:
             return False
         if self._begun:
-            self._look()
+            self.look()
         else:
             self.begin()
-        if self._parked and self._file is not None and self._file.identity == file.identity:
-            self._file.close()
-        elif self._foreign != file.identity:
-            return False
-        self._turn_to(file)
-        self._judged = True
-        return True
+        return self._file is file
+
+    def give(self, identity: "tuple[object, object]") -> "File | None":
+        """Part with a file that is about to be let go."""
+        return self._past.give(identity)
+
+    def has_made(self, file: File) -> bool:
+        """Whether that is what a file of this one was compressed to. Raises OSError."""
+        related = is_related(os.path.basename(file.path), os.path.basename(self.path))
+        marks = [mine.mark() for mine in self.files()] + ([] if self._past.last is None else [self._past.last])
+        return related and any(file.continues(mark) for mark in marks)
 
     def has_read(self, file: File) -> bool:
         """Whether that file was let go by this one; then it is where reading stopped. Raises OSError."""
         last = self._past.last
         return last is not None and bool(last["offset"]) and file.is_same(last) and file.continues(last)
 
-    def _look(self) -> None:
-        """See which file has the name; if it is another one, that is next, and the one before is read on a while."""
+    def look(self) -> None:
+        """See which file has the name; if it is another one, that is next, and the one before is read on a while.
+
+        Raises OSError.
+        """
+        if not self._begun:
+            return
         found = self._name.look()
         if found is None:
             if not self.problem:
@@ -202,17 +214,24 @@ class Follower:
                 self._leave()
             return
         identity = (found.st_dev, found.st_ino)
-        if self._file is not None and self._file.identity == identity:
+        if self._file is not None and self._file.identity == identity and not self._parked:
             return
         if self._company.holds(identity, self):
-            if identity != self._foreign:
+            given = self._company.give(identity, self)
+            if given is not None:
+                self._leave()
+                self._turn_to(given)
+                self._judged = True
+            elif not self._parked and identity != self._foreign:
                 self._leave()
                 self._foreign = identity
             return
+        if self._parked and self._file is not None and self._file.identity == identity:
+            return
         back = self._past.take_back(identity)
         file = back or self._name.open(found)
+        self._leave()
         if file is not None:
-            self._leave()
             self._turn_to(file)
             self._judged = self._judged or back is not None
             if back is None:
@@ -251,6 +270,8 @@ class Follower:
             self._file.close()
         else:
             self._past.files.append(Old(self._file, self._clock()))
+            if self._file is self._unread:  # it may have been truncated before
+                self._past.catch_up(None, self._clock())
         self._file = None
         self._parked = False
         self.changed = True
@@ -331,6 +352,10 @@ class Follower:
 
     def _is_ours(self, file: File) -> bool:
         """Whether there is something in the present file that is for us to read, and now."""
+        if file is self._unread and self._past.catch_up(file, self._clock()):
+            self._tell(WINDOW)  # it was filled, copied and truncated since the last look
+            self._start_over(file)
+            return False
         if not self._judged or self._parked:
             if not file.size():
                 return False
@@ -344,10 +369,6 @@ class Follower:
             if self._parked and (file.offset < CHANCE or not file.stands()):
                 file.restart()
             self._parked, self._judged, self.changed = False, True, True
-        if file is self._unread and self._past.catch_up(file, self._clock()):
-            self._tell(WINDOW)  # it was filled, copied and truncated since the last look
-            self._start_over(file)
-            return False
         return True
 
     def _let_go(self) -> bytes:

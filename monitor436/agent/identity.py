@@ -7,6 +7,7 @@ import stat
 from collections import namedtuple
 
 from monitor436.agent import wire
+from monitor436.agent.segment import sync_folder, write_all
 
 Packed = namedtuple("Packed", "pin beacon_key beacon_port port multicast token name key serial generation")
 
@@ -90,11 +91,12 @@ class State:
         path = self.path(name)
         file = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.write(file, content)
+            write_all(file, content)
             os.fsync(file)
         finally:
             os.close(file)
         os.replace(path + ".new", path)
+        sync_folder(self.folder)
 
     def identity(self) -> "Identity | None":
         """Who this host became at its join; None before. Raises StateError."""

@@ -58,7 +58,7 @@ class Agent:
         self._outbox = Outbox(self._spool)
         self._in_force = InForce(state, time.time)
         self._fetch = Fetch(identity, packed.pin, self._in_force, self._adopt, say)
-        self._rekeying = Rekeying(identity, packed.pin, state, self.homing, self._moved, say)
+        self._rekeying = Rekeying(identity, packed.pin, state.keep_identity, self.homing, self._moved, say)
         host = Host(
             limits.refusal, limits.log_refusal, time.time, self._boot, limits.user, identity.name, self._notices.tells
         )  # fmt: skip

@@ -35,16 +35,34 @@ class Neighbours(Company):
         """Whether that file holds what one that another one reads holds, and no more."""
         small = file.size() < PRINT
         for each in self._followers:
-            if each is but or (small and not is_related(os.path.basename(file.path), os.path.basename(each.path))):
+            related = is_related(os.path.basename(file.path), os.path.basename(each.path))
+            if each is but or (small and not related):
                 continue
+            if related:
+                each.look()  # it may have another file by now
             if any(other.is_copied_to(file) for other in each.files()):
                 return True
         return False
+
+    def has_made(self, file: File, but: object) -> bool:
+        """Whether that is what a file of another one was compressed to."""
+        return not file.grows and any(each is not but and each.has_made(file) for each in self._followers)
 
     def has_read(self, file: File, but: object) -> bool:
         """Whether another one has let go of that file; then it is where reading stopped."""
         return any(each is not but and each.has_read(file) for each in self._followers)
 
+    def give(self, identity: "tuple[object, object]", to: object) -> "File | None":
+        """What another one has open and has read to its end, if that one has no need for it any more."""
+        given = (each.give(identity) for each in self._followers if each is not to)
+        return next((file for file in given if file is not None), None)
+
     def take_over(self, file: File, by: object) -> bool:
         """One is done with that file: whether another one, whose name it has now, goes on in it."""
-        return any(each is not by and each.adopt(file) for each in self._followers)
+        for each in self._followers:
+            try:
+                if each is not by and each.adopt(file):
+                    return True
+            except OSError:  # it will be told when that one is read
+                pass
+        return False

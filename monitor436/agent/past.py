@@ -23,6 +23,7 @@ class Old:
         self.file = file
         self.quiet = now  # since when nothing came
         self.ended = ended  # it was read to its end
+        self.goes = False  # it is about to be let go
 
     def state(self) -> "dict[str, object]":
         """What is to be kept of it."""
@@ -67,6 +68,15 @@ class Past:
                 return old.file
         return None
 
+    def give(self, identity: "tuple[object, object]") -> "File | None":
+        """Part with a file that is about to be let go."""
+        for old in self.files:
+            if old.file.identity == identity and old.goes:
+                self.files.remove(old)
+                self.last = dict(old.file.state(), done=True)
+                return old.file
+        return None
+
     def find(self, state: "dict[str, object]", present: "File | None", now: float) -> str:
         """Look for the file of which `state` was taken, to read on in it. Returns "" or why lines of it are lost.
 
@@ -105,7 +115,7 @@ class Past:
             newer = self.catch_up(present, now)
         if newer and known is not None:
             self._gaps.append(WINDOW)  # it was empty, so this tells it from a file that was replaced
-        self._gaps += [why for state, why in lost if why and (state["offset"] or not newer)]
+        self._gaps += [why for state, why in lost if why and state["offset"]]  # of an empty one nothing may be missing
 
     def catch_up(self, present: "File | None", now: float) -> "bool | None":
         """Add what was rotated away after the newest file that is known; whether there was any, None: no telling."""
@@ -119,8 +129,9 @@ class Past:
 
         def is_known(file: File) -> bool:
             try:
-                followed = self._is_held(file.identity, present) or self._company.is_awaited(file, self._mine)
-                return followed or any(file.continues(mark) for mark in marks)
+                if self._is_held(file.identity, present) or any(file.continues(mark) for mark in marks):
+                    return True
+                return self._company.is_awaited(file, self._mine) or self._company.has_made(file, self._mine)
             except OSError:
                 return False
 
@@ -154,11 +165,10 @@ class Past:
             old = self.files[0]
             if old.file.problem:
                 self._gaps.append("{} is {}".format(old.file.path, old.file.problem))
-            taken = self._company.take_over(old.file, self._mine)
-            self.files.remove(old)
-            if taken:
-                self.last = dict(old.file.state(), done=True)
+            old.ended = old.goes = True
+            if self._company.take_over(old.file, self._mine):
                 continue
+            self.files.remove(old)
             try:
                 left += old.file.rest()
             except OSError as problem:

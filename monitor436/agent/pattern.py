@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 
 from monitor436.agent.logfile import SETTLED
-from monitor436.agent.rotated import COMPRESSED
+from monitor436.agent.rotated import COMPRESSED, unrotated
 
 LOOK_AGAIN = 10.0  # seconds after which folders are searched although none has changed
 LOOK_IDLE = 30.0  # the same while nothing comes from the files
@@ -32,6 +32,7 @@ class Pattern:
         self._breathe = breathe
         self.problems = {}  # type: dict[str, str]  # folders that could not be searched, and why
         self.total = self.unknown = 0  # files that matched at the last search, and of these those that nobody knew
+        self.rotated = set()  # type: set[str]  # known ones from which others were rotated away
         parts = pattern.split("/")
         fixed = next(number for number, part in enumerate(parts) if WILD.search(part))
         self._root = "/".join(parts[:fixed]) or "/"
@@ -62,12 +63,12 @@ class Pattern:
     def search(self, known: "Collection[str]", most: int) -> "list[tuple[int, str, bool]]":
         """The newest files that match and are not `known`, at most `most` (which is at least 1), newest first.
 
-        Each is (time in ns, path, whether it seems to have been there at the last search, and was not known).
+        What was rotated away from a known one is known too. Each is (time in ns, path, whether it seems to have been there at the last search, and was not known).
         """
         self._began = time.monotonic()
         before, self._folders = self._folders, {}
         seen, self._seen = self._seen, b""
-        self.problems, self.total, self.unknown = {}, 0, 0
+        self.problems, self.total, self.unknown, self.rotated = {}, 0, 0, set()
         found = self._newest(known, most)
         if len(self._folders) > FOLDERS:
             self._folders = {}
@@ -86,6 +87,10 @@ class Pattern:
             if not self.total % BREATHE:
                 self._breathe()
             if path in known:
+                continue
+            before = unrotated(path)
+            if before in known:
+                self.rotated.add(before)
                 continue
             self.unknown += 1
             try:

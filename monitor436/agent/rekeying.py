@@ -6,11 +6,11 @@ from collections.abc import Callable
 from monitor436.agent.asking import Asking
 from monitor436.agent.fetch import AT_MOST, MOST_SPREAD, NEVER, POLL, RETRY, slot
 from monitor436.agent.homing import Homing, Server
-from monitor436.agent.identity import Identity, State
+from monitor436.agent.identity import Identity, StateError
 
 
 class Rekeying:
-    """At most one request at a time. `moved(identity, now)` is called when the new key is on disk.
+    """At most one request at a time. `keep(identity)` puts the new key on disk, `moved(identity, now)` is called then.
 
     A server says with every answer that this host is to be moved, so what fails is tried again at one of the next.
     """
@@ -19,7 +19,7 @@ class Rekeying:
         self,
         identity: Identity,
         pin: str,
-        state: State,
+        keep: "Callable[[Identity], None]",
         homing: Homing,
         moved: "Callable[[Identity, float], None]",
         say: "Callable[[str], None]",
@@ -28,7 +28,7 @@ class Rekeying:
         self.due = NEVER  # when `turn` is to be called
         self._identity = identity
         self._pin = pin
-        self._state = state
+        self._keep = keep
         self._homing = homing
         self._moved = moved
         self._say = say
@@ -63,8 +63,8 @@ class Rekeying:
         self.due = NEVER
         try:
             identity = self._read(*answer)
-            self._state.keep_identity(identity)
-        except (OSError, ValueError) as problem:
+            self._keep(identity)
+        except (OSError, StateError, ValueError) as problem:
             self._say("not moved to another site key: {}".format(problem))
             self._not_before = now + self._patience
             self._patience = min(self._patience * 2, AT_MOST)

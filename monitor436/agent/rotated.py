@@ -18,6 +18,7 @@ Beside = namedtuple(
     "Beside", "path age time identity"
 )  # how new a file is: by its name (None: no telling), by its time
 
+_COUNT = re.compile(r"(\.[0-9]{1,3}|(?<=\.log)-[0-9]{1,3}|[.-][0-9][0-9._:T-]{6,}[0-9])\Z")
 _COUNTED = re.compile(r"[._-][0-9][0-9._:T-]*\Z")
 _NUMBERS = re.compile("[0-9]+")
 _NUMBER = 10**5  # more than that is no count, but a date
@@ -180,6 +181,15 @@ def age(name: str, base: str) -> "tuple[int, ...] | None":
         return None
     numbers = _numbers(count)
     return (-numbers[0],) if len(numbers) == 1 and numbers[0] < _NUMBER else numbers
+
+
+def unrotated(path: str) -> str:
+    """What a file was called before it was rotated away and got a number or a date at its end; "" if it has none.
+
+    Others, such as worker-1.log beside worker.log, are as likely to be logs of their own.
+    """
+    found = _COUNT.search(path)
+    return "" if found is None else path[: found.start()]
 
 
 def is_copy(file: File, of: File) -> bool:

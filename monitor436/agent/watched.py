@@ -8,6 +8,7 @@ from monitor436.agent.company import ALONE
 from monitor436.agent.follow import Follower
 from monitor436.agent.neighbours import Neighbours
 from monitor436.agent.pattern import WILD, Pattern
+from monitor436.agent.rotated import unrotated
 
 MOST = 400  # files of one pattern that are followed
 QUIET = 3600.0  # seconds after which a file to which nothing came makes room for a newer one, if there are too many
@@ -15,6 +16,7 @@ LATELY = 30.0  # seconds after the last line in which a pattern is not idle
 BUDGET = 0.05  # seconds of one read, about: there may be many files, and others wait
 MOST_TOLD = 20  # files of which it is known without looking at them whether they are written to
 MOST_LINKS = 8  # from one name to the next
+SEARCHES = 3  # at once, if there were places left because some of the newest files were rotated away from others
 SHARE = 16384  # bytes that each file may give in one read, however many there are
 
 NOT_THERE = "there is no such file any more"
@@ -146,7 +148,7 @@ class Watched:
         self._news += [("gap", path, gap) for gap in follower.gaps]
         follower.gaps.clear()
         self._tell(path, follower.problem)
-        if self._pattern is not None and follower.is_empty:
+        if self._pattern is not None and follower.is_empty and path not in self._pattern.rotated:
             self._forget(path)
 
     def _tell(self, path: str, problem: str) -> None:
@@ -192,11 +194,15 @@ class Watched:
         if not pattern.is_due(idle=all(now - then > LATELY for then in self._lately.values())):
             return
         blind = tuple(folder + "/" for folder in pattern.problems)
-        found = pattern.search(self._followers, max(1, MOST - len(self._followers)))
-        for when, path, seen in found:
-            if len(self._followers) < MOST or self._make_room(when):
-                was_there = seen or not self._searched or path.startswith(blind)
-                self._follow(path, fresh=not was_there)
+        for _ in range(SEARCHES):
+            found = pattern.search(self._followers, max(1, MOST - len(self._followers)))
+            paths = {path for _, path, _ in found}.union(self._followers)
+            for when, path, seen in found:
+                if unrotated(path) not in paths and (len(self._followers) < MOST or self._make_room(when)):
+                    was_there = seen or not self._searched or path.startswith(blind)
+                    self._follow(path, fresh=not was_there)
+            if len(self._followers) == MOST or paths.issubset(self._followers):
+                break
         self._many = pattern.unknown > sum(path in self._followers for _, path, _ in found)
         if self._many and not self._told_many:
             text = "{} files match, of which {} are followed".format(pattern.total, MOST)

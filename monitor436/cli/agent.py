@@ -12,7 +12,9 @@ from monitor436.agent.wire import HOST_NAME
 from monitor436.application import AGENT_FILE
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.settings import Settings
+from monitor436.model.source import SettingsError
 from monitor436.packer import pack as pack_file
+from monitor436.planfolder import read_planbook
 from monitor436.services.agent_file import packed
 from monitor436.site import Site, SiteError, write_private
 
@@ -42,12 +44,13 @@ def pack(settings: Settings, host: str, output: str | None) -> None:
         site = Site(Path(settings.state) / "site")
         token = site.token(time.time(), settings.plans.token_expires)
         ports = settings.agents.port, settings.beacon.port
-        content = pack_file(packed(site, ports, settings.beacon.multicast, token, host))
+        generation = read_planbook(settings.plans.folder).generation(host) if host else 0
+        content = pack_file(packed(site, ports, settings.beacon.multicast, token, host, generation))
         if output == "-":
             sys.stdout.buffer.write(content)
             return
         path = Path(output or os.path.join(settings.state, f"agent436-{host}.pyz" if host else AGENT_FILE))
         write_private(path, content, 0o700)
-    except (SiteError, OSError) as problem:
+    except (SiteError, SettingsError, OSError) as problem:
         raise click.ClickException(str(problem)) from None
     click.echo(f"{path}  {len(content)} bytes  sha256 {hashlib.sha256(content).hexdigest()}")

@@ -5,12 +5,16 @@ import os
 import signal
 import time
 import zipfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
 from monitor436.agent import door, sockets
+from monitor436.agent.basis import known
+from monitor436.agent.glance import Glance
 from monitor436.agent.identity import Identity, Packed, State, StateError, host_name, read_packed
 from monitor436.agent.machine import boot_id, uptime
 from monitor436.agent.plan import seconds
@@ -62,12 +66,15 @@ def beat(to: str, file: str, name: str, every: float, state: str) -> None:
     try:
         packed = packed_in(file)
         address = sockets.resolve(to, packed.port)
-        identity = _identity(packed, name, state or default_state(), address)
+        identity, keep = _identity(packed, name, state or default_state(), address)
         if name not in ("", identity.name):
             raise StateError(f"{file} is for {identity.name}, not for {name}")
         heart = Heart(identity, every, boot_id(), uptime, os.urandom)
         heart.homing.named(to, address)
-        beating = Beating(heart, Beacons(packed.beacon_key, address), to, click.echo)
+        beacons = Beacons(packed.beacon_key, address)
+        if identity.beacon_key:
+            beacons.accept(identity.beacon_key)
+        beating = Beating(heart, beacons, packed.pin, keep, to, click.echo)
         with sockets.talking() as talks, hearing(packed.beacon_port, packed.multicast) as hears:
             beating.run(talks, hears)
     except KeyboardInterrupt:
@@ -92,17 +99,28 @@ def default_state() -> str:
     return str(Path(os.environ.get("HOME", "/"), ".local/state/monitor436-beat"))
 
 
-def _identity(packed: Packed, name: str, folder: str, address: tuple[str, int]) -> Identity:
-    """The one packed in the file, the one kept, or a new one. Raises StateError."""
+def _identity(
+    packed: Packed, name: str, folder: str, address: tuple[str, int]
+) -> tuple[Identity, Callable[[Identity], None]]:
+    """The one packed in the file, the one kept, or a new one; and what keeps another. Raises StateError."""
     if packed.key:
-        return Identity(packed.name, packed.key, packed.serial, packed.generation)
+        own = os.path.join(folder, packed.name)  # made when there is something to keep
+        identity = known(packed, Glance(own), "")
+        assert identity is not None
+        return identity, lambda moved: _state(own).keep_identity(moved)
     state = State(folder)
     identity = state.identity()
     if identity is None:
         identity = _join(packed, host_name(name, os.uname().nodename), address, state)
         state.keep_identity(identity)
         click.echo(f"joined as {identity.name}")
-    return identity
+    return identity, state.keep_identity
+
+
+@cache
+def _state(folder: str) -> State:
+    """The state folder, which is locked as long as this process runs."""
+    return State(folder)
 
 
 def _join(packed: Packed, name: str, address: tuple[str, int], state: State) -> Identity:
@@ -118,7 +136,8 @@ def _join(packed: Packed, name: str, address: tuple[str, int], state: State) -> 
         text = str(answer["body"]).strip()
         if answer["status"] == 200:
             given = json.loads(text)
-            return Identity(name, bytes.fromhex(given["key"]), bytes.fromhex(given["serial"]), int(given["generation"]))
+            key, serial, beacon_key = (bytes.fromhex(given.get(each, "")) for each in ("key", "serial", "beacon_key"))
+            return Identity(name, key, serial, int(given["generation"]), beacon_key)
         if answer["status"] not in ASK_AGAIN:
             raise StateError(f"not joined at {address[0]}:{address[1]}: {text}")
         if text != told:

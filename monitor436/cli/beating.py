@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable
 
 from monitor436.agent import sockets, wire
+from monitor436.agent.door import exchange
+from monitor436.agent.identity import Identity
 from monitor436.agent.joining import read_beacon
+from monitor436.agent.rekeying import Rekeying
 from monitor436.heart import Heart, Sent
 
 
@@ -14,25 +17,56 @@ class Beacons:
     """Those of one server, told from others by its address: whoever said where to beat wants no other place."""
 
     def __init__(self, key: bytes, server: tuple[str, int]) -> None:
-        self._key = wire.Key(key)
+        self._keys = [wire.Key(key)]
         self._server = server
+
+    def accept(self, key: bytes) -> None:
+        """Beacons may also be tagged under this key."""
+        self._keys.insert(0, wire.Key(key))
 
     def heard(self, heart: Heart, datagram: bytes, address: tuple[str, int], now: float) -> None:
         """A beacon came: a server that was started anew is greeted at once."""
-        try:
-            beacon = read_beacon(datagram, self._key)
-        except wire.WireError:
+        for key in self._keys:
+            try:
+                beacon = read_beacon(datagram, key)
+            except wire.WireError:
+                continue
+            if (address[0], beacon["port"]) == self._server:
+                boot, door = str(beacon.get("boot", "")), int(str(beacon["door"]))
+                heart.homing.beacon(str(beacon.get("server", "")), boot, self._server, door, now)
             return
-        if (address[0], beacon["port"]) == self._server:
-            boot, door = str(beacon.get("boot", "")), int(str(beacon["door"]))
-            heart.homing.beacon(str(beacon.get("server", "")), boot, self._server, door, now)
+
+
+class AtOnce:
+    """A request at the TLS door that is waited for: whoever only beats has nothing else to do."""
+
+    def __init__(self, asked: dict[str, object], now: float) -> None:
+        answer = exchange(asked)
+        self._answer = int(str(answer["status"])), str(answer["body"])
+
+    def poll(self, now: float) -> tuple[int, str]:
+        """Status and body."""
+        return self._answer
 
 
 class Beating:
-    """Runs a heart. `to` is what its server is called, `say(text)` is for whoever watches."""
+    """Runs a heart. `to` is what its server is called, `say(text)` is for whoever watches.
 
-    def __init__(self, heart: Heart, beacons: Beacons, to: str, say: Callable[[str], None]) -> None:
+    `pin` is that of the site; `keep(identity)` puts a key on disk to which this host is moved.
+    """
+
+    def __init__(
+        self,
+        heart: Heart,
+        beacons: Beacons,
+        pin: str,
+        keep: Callable[[Identity], None],
+        to: str,
+        say: Callable[[str], None],
+    ) -> None:
         self._heart = heart
+        self._rekeying = Rekeying(heart.identity, pin, keep, heart.homing, self._moved, say, AtOnce)  # type: ignore[arg-type]
+        heart.told = self._rekeying.told
         self._beacons = beacons
         self._to = to
         self._say = say
@@ -44,10 +78,18 @@ class Beating:
         try:
             while True:
                 send(talks, self._heart.turn(time.monotonic()))
-                select.select([talks, hears], [], [], max(0.0, self._heart.due - time.monotonic()))
+                if time.monotonic() >= self._rekeying.due:
+                    self._rekeying.turn(time.monotonic())
+                due = min(self._heart.due, self._rekeying.due)
+                select.select([talks, hears], [], [], max(0.0, due - time.monotonic()))
                 self._take(talks, hears, time.monotonic())
         finally:
             send(talks, self._heart.goodbye())
+
+    def _moved(self, identity: Identity, now: float) -> None:
+        self._heart.homing.rekey(identity.key, now)
+        self._beacons.accept(identity.beacon_key)
+        self._say("moved to another site key")
 
     def _take(self, talks: socket.socket, hears: socket.socket, now: float) -> None:
         for datagram, address in sockets.arrived(hears):

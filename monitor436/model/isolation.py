@@ -52,7 +52,8 @@ class Isolation:
     def begins(self, now: float, alive: int) -> bool:
         """Whether this begins to be isolated: so many of the hosts `alive` (up or late) fell silent at once."""
         self._expire(now)
-        if self.began is not None or not MANY < len(self._late) or len(self._late) * SHARE <= alive:
+        late = len(self._late)
+        if self.began is not None or late <= MANY or late * SHARE <= alive:
             return False
         self.began, self.back, self.gone = now, 0, 0
         self.held = set(self._late)
@@ -61,8 +62,8 @@ class Isolation:
     def waits(self, name: str, now: float, alive: int) -> bool:
         """Whether the verdict on a late host is to wait: perhaps many more are silent, and have not shown it yet."""
         self._expire(now)
-        some = alive > MANY and 1 < len(self._late) and alive < len(self._late) * WAIT_SHARE
-        return some and name in self._late
+        late = len(self._late)
+        return name in self._late and alive > MANY and late > 1 and late * WAIT_SHARE > alive
 
     def ends(self, now: float) -> float | None:
         """After how many seconds it is over, now that nothing is held any more; None if it is not."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, TypeVar
 
 from msgspec import Meta, MsgspecError, Struct, json
@@ -17,7 +18,7 @@ Digest = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
 Word = Annotated[str, Meta(max_length=64)]
 Message = TypeVar("Message", bound=Struct)
 
-_is_spool = re.compile("[0-9a-f]{16}").fullmatch
+_is_spool = lru_cache(maxsize=4096)(re.compile("[0-9a-f]{16}").fullmatch)
 _is_kind = re.compile("[a-z_]{1,32}").fullmatch
 
 

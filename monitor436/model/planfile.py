@@ -118,7 +118,9 @@ class _Reading:
         """What the file says for all its checks, as it is written; what is wrong in it is left out."""
         written = self._tree.get("defaults")
         read = self.part("defaults", plan.defaults, None)
-        return {key: value for key, value in written.items() if key in read} if read and isinstance(written, dict) else {}
+        if not read or not isinstance(written, dict):
+            return {}
+        return {key: value for key, value in written.items() if key in read}
 
     def _plan(self, tree: dict[str, object], path: Path) -> plan.Plan | None:
         """What the agent makes of `tree`; its problems, said where the author wrote it."""

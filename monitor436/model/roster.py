@@ -173,9 +173,9 @@ class Roster:
     def excuse(self, gap: float) -> None:
         """This server itself did not listen for `gap` seconds: nobody's silence counts for that long."""
         for host in self._hosts.values():
-            if host.state in (UP, UNKNOWN):
+            if host.state in (UP, LATE, UNKNOWN):
                 host.grace = host.due + gap
-            elif host.state == LATE:
+            if host.state == LATE:
                 self._census.look(host, host.deadline + gap)
         self._verdicts.excuse(gap)
 

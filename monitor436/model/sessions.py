@@ -80,9 +80,10 @@ class Sessions:
             if session.mark not in self._site_keys:
                 self._drop(session)
 
-    def to_be_moved(self) -> int:
-        """How many sessions are under the site key before."""
-        return sum(session.rekey for session in self._in_use.values())
+    def end_unless(self, allowed: Callable[[AgentSession], bool]) -> None:
+        """End the sessions that are not allowed any more."""
+        for session in [session for session in self._by_id.values() if not allowed(session)]:
+            self._drop(session)
 
     def authenticate(self, greeting: wire.Greeting, datagram: bytes) -> Secret:
         """Under which key the greeting carries this host's tag. Raises WireError."""

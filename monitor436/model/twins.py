@@ -44,7 +44,7 @@ class Twins:
         return past is not None and past.told
 
     def replaced(self, name: str, before: Speaker, speaker: Speaker, now: float) -> str:
-        """Another one speaks than `before`: "rebooted", "twins" if there are two machines, "" if nothing is to be told."""
+        """Another one speaks than `before`: "rebooted", "twins" if these are two machines, "" if it is no news."""
         self._expire(now)
         past = self._past.pop(name, None) or Past(now)
         self._past[name] = past

@@ -119,9 +119,10 @@ class Verdicts:
         return now < min(host.knocked, host.since) + host.allowed
 
     def _ask(self, host: Host, expired: Expired, now: float) -> None:
+        """The next question is due from when the host became late, not from a look that came after that."""
         host.asked += 1
         expired.pings.append(host.name)
-        self._census.look(host, now + PING_EVERY)
+        self._census.look(host, max(host.due + host.asked * PING_EVERY, now + PING_EVERY / 2))
 
     def _turned(self, host: Host, told: list[Event], now: float) -> list[Event]:
         """A host went down or came back: what is told of it."""

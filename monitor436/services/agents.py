@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorFDSet
 from twisted.logger import Logger
 
 from monitor436.agent import wire
+from monitor436.agent.wire import MAX_DATAGRAM, MIN_DATAGRAM
 from monitor436.model import event as kinds
 from monitor436.model.credit import Credit
 from monitor436.model.enrolment import Bound, Enrolment
@@ -27,7 +28,6 @@ from monitor436.services.intake import Intake
 from monitor436.udp_port import Address, Burst, UdpPort
 
 FETCHES = 500.0  # plans a second that the door serves beside all else: 0.8 ms of CPU each (benchmarks/plan_change.py)
-BEAT_BEGINS = wire.MAGIC + bytes([wire.VERSION, wire.BEAT])
 PING_SIZE = wire.MIN_DATAGRAM + len(b"{}")
 MOST_FAILURES = 10  # tracebacks of this doorway in the log: whoever finds a mistake in it must not fill the disk
 MOST_REFUSED = 1000  # (name, serial) pairs told of; a host that comes with a key of its own is told of once
@@ -87,11 +87,14 @@ class AgentsProtocol:
         self._told_refused: set[tuple[str, bytes]] = set()
         self._move_within = 0.0  # seconds in which hosts come that are to be moved to another key of the site
         self._takes = {
-            wire.BEAT: self._beat,
-            wire.EVENTS: self._events,
-            wire.PONG: self._sign_of_life,
-            wire.RESETACK: self._sign_of_life,
-            wire.BYE: self._bye,
+            wire.MAGIC + bytes([wire.VERSION, kind]): take
+            for kind, take in (
+                (wire.BEAT, self._beat),
+                (wire.EVENTS, self._events),
+                (wire.PONG, self._sign_of_life),
+                (wire.RESETACK, self._sign_of_life),
+                (wire.BYE, self._bye),
+            )
         }
 
     def datagramReceived(self, datagram: bytes, address: Address) -> None:
@@ -99,49 +102,35 @@ class AgentsProtocol:
         self.arrived([(datagram, address)])
 
     def arrived(self, burst: Burst) -> None:
-        """Datagrams came, together."""
-        now = self._monotonic()
-        for datagram, address in self._beats(burst, now):
+        """Datagrams came, together. Those of sessions in use, nearly all, go a short way."""
+        now, takes, find = self._monotonic(), self._takes, self._sessions.find
+        for datagram, address in burst:
             try:
-                header = wire.header(datagram)
-                kind = header[0]
-                if kind == wire.HELLO:
-                    self._hello(datagram, address)
-                elif kind in self._takes:
-                    session, body = self._sessions.open(header, datagram, address)
-                    self._takes[kind](session, body, now)
-                    self.heard[wire.NAMES[kind]] += 1
-                else:
-                    raise wire.WireError("type")
+                take = takes.get(datagram[:4])
+                if take is not None and MIN_DATAGRAM <= len(datagram) <= MAX_DATAGRAM:
+                    id, number = _session_and_number(datagram, 6)
+                    session = find(id)
+                    if session is not None and session.hello is None:
+                        body = session.wire.open(datagram, number)
+                        session.address = address
+                        take(session, body, now)
+                        continue
+                self._newcomer(datagram, address, now)
             except Exception as problem:
                 self._refuse(problem, address)
         self._intake.flush(now)
 
-    def _beats(self, burst: Burst, now: float) -> Burst:
-        """Take the heartbeats of sessions in use: nearly all that ever comes, so they go a short way. What is left."""
-        left, took = [], 0
-        find, beat, answer = self._sessions.find, self._roster.beat, self._answer
-        for datagram, address in burst:
-            if datagram[:4] != BEAT_BEGINS or not wire.MIN_DATAGRAM <= len(datagram) <= wire.MAX_DATAGRAM:
-                left.append((datagram, address))
-                continue
-            id, number = _session_and_number(datagram, len(BEAT_BEGINS) + 2)
-            session = find(id)
-            if session is None or session.hello is not None:
-                left.append((datagram, address))
-                continue
-            try:
-                said = read_beat(session.wire.open(datagram, number))
-                session.address = address
-                news = beat(session.name, now, said.up, said.fill, said.plan)
-                if news:
-                    self._met(session, news)
-                answer(session)
-                took += 1
-            except Exception as problem:
-                self._refuse(problem, address)
-        self.heard["BEAT"] += took
-        return left
+    def _newcomer(self, datagram: bytes, address: Address, now: float) -> None:
+        """A datagram that is not of a session in use: a greeting, the first one after it, or nothing of ours."""
+        header = wire.header(datagram)
+        if header[0] == wire.HELLO:
+            self._hello(datagram, address)
+            return
+        take = self._takes.get(datagram[:4])
+        if take is None:
+            raise wire.WireError("type")
+        session, body = self._sessions.open(header, datagram, address)
+        take(session, body, now)
 
     def _refuse(self, problem: Exception, address: Address) -> None:
         """A datagram could not be taken. A mistake of ours is logged some times, and not without end."""
@@ -154,6 +143,11 @@ class AgentsProtocol:
         """The keys of the site from now on. Hosts under the one before come for another, each at its own moment."""
         self._sessions.follow(keys)
         self._move_within = round(max(1.0, len(self._enrolment) / FETCHES), 1)
+
+    def revoke(self) -> None:
+        """Plans changed: the sessions of hosts whose key they revoke end."""
+        allows = self._enrolment.allows
+        self._sessions.end_unless(lambda session: allows(session.name, session.serial, session.wire.generation))
 
     def ping(self, host: str) -> None:
         """Ask a host whether it is there."""
@@ -202,6 +196,7 @@ class AgentsProtocol:
         news = self._roster.beat(session.name, now, beat.up, beat.fill, beat.plan)
         if news or session.hello is not None:
             self._met(session, news)
+        self.heard["BEAT"] += 1
         self._answer(session)
 
     def _answer(self, session: AgentSession) -> None:
@@ -210,6 +205,7 @@ class AgentsProtocol:
         self._send(session, wire.BEATACK, answer)
 
     def _events(self, session: AgentSession, body: bytes, now: float) -> None:
+        self.heard["EVENTS"] += 1
         self._alive(session, now)
         self._intake.take(session, body)
 
@@ -222,6 +218,7 @@ class AgentsProtocol:
         self._alive(session, now)
         self._event_log.state(self._roster.stopped(session.name, now))
         self._sessions.end(session)
+        self.heard["BYE"] += 1
 
     def _alive(self, session: AgentSession, now: float) -> None:
         news = self._roster.heard(session.name, now)

@@ -62,7 +62,7 @@ class BeaconService(Periodic):
             self._socket = None
 
     def follow(self, keys: SiteKeys) -> None:
-        """The keys of the site from now on; beacons go out under each, for hosts that have only the one or the other."""
+        """The keys of the site from now on; beacons go out under each, for hosts that have only one of them."""
         self._keys = [wire.Key(wire.beacon_key(key)) for key in keys.accepted]
 
     def send(self) -> None:

@@ -6,7 +6,6 @@ import selectors
 import shutil
 import tempfile
 import unittest
-from typing import Any
 
 from monitor436.agent import running
 from monitor436.agent.checks import Checks, Host

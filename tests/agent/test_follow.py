@@ -249,21 +249,26 @@ class RotationTests(FollowerCase):
         self.assertEqual(self.lines(self.follower), ["one", "two"])
 
     def test_several_rotations_between_two_looks_lose_nothing(self) -> None:
-        """Files that had the name and lost it again are found by their numbers."""
+        """Files that had the name and lost it again are found by their numbers; what was there before is old."""
+        self.write("older\n", "app.log.1")
+        self.follower = self.follow()
+        self.lines(self.follower)
         self.write("one\n")
+        os.rename(self.path("app.log.1"), self.path("app.log.4"))
         os.rename(self.log, self.path("app.log.3"))
         self.write("two\n", "app.log.2")
         self.write("three\n", "app.log.1")
-        self.write("older\n", "app.log.4")
         self.write("of another\n", "app.log.err")
         self.write("four\n")
         self.assertEqual(self.all_lines(self.follower), ["one", "two", "three", "four"])
 
     def test_several_rotations_with_dates_for_names_lose_nothing(self) -> None:
-        """The later date is the newer file."""
+        """The later date is the newer file; what was there before is old."""
+        self.write("older\n", "app.log-20240101")
+        self.follower = self.follow()
+        self.lines(self.follower)
         self.write("one\n")
         os.rename(self.log, self.path("app.log-20240102"))
-        self.write("older\n", "app.log-20240101")
         self.write("two\n", "app.log-20240103")
         self.write("three\n")
         self.assertEqual(self.all_lines(self.follower), ["one", "two", "three"])

@@ -231,7 +231,8 @@ class EditTests(LogCase):
         told = [event for event in self.events if event["check"] != "silence"]
         self.assertEqual([each["text"] for each in told[:-1]], ["line {}".format(n + 1) for n in range(written)])
         self.assertEqual(told[-1]["text"], "counts: {} lines in 1h".format(written))
-        self.assertEqual([each["text"] for each in self.events if each["check"] == "silence"], ["silence: no line for 2m"])
+        silences = [each["text"] for each in self.events if each["check"] == "silence"]
+        self.assertEqual(silences, ["silence: no line for 2m"])
 
 
 class ClockTests(LogCase):

@@ -49,7 +49,7 @@ class RekeyingTests(unittest.TestCase):
         self.greeted(BEFORE)
         self.door, self.moved, self.said = Door(), [], []  # type: ignore[var-annotated]
         self.rekeying = Rekeying(
-            self.identity, "0" * 64, self.state, self.homing, self.take, self.said.append, self.door  # type: ignore[arg-type]
+            self.identity, "0" * 64, self.state.keep_identity, self.homing, self.take, self.said.append, self.door  # type: ignore[arg-type]
         )  # fmt: skip
         self.door.answer = 200, self.given()
 

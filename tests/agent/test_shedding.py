@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor436.agent import event as stated
 from monitor436.agent import segment as records
-from monitor436.agent.spool import MAX_AGE, Spool
+from monitor436.agent.spool import Spool
 
 MIB = 1024 * 1024
 

@@ -211,9 +211,9 @@ class Writer:
 
     def away(self) -> "Iterator[None]":
         """Rename, and rename back."""
-        os.rename(self.log, self.log + "~")
+        os.rename(self.log, os.path.join(self.folder, "aside"))
         yield
-        os.rename(self.log + "~", self.log)
+        os.rename(os.path.join(self.folder, "aside"), self.log)
         yield
 
     def obstacle(self) -> "Iterator[None]":
@@ -354,6 +354,7 @@ class Story:
         self.owed = []  # type: list[Stream]  # truncated, and no gap is told yet
         self.told = []  # type: list[Stream]  # truncated, and a gap is told but not kept
         self.reason = False  # something happened that may be told as a gap
+        self.emptied = False  # a file was truncated that held nothing: that may be told at any time later
         self.settled = True  # the reader has seen what there is to see of it
         self.risky = []  # type: list[Stream]  # removed, and only the reader holds them
         self.excused = set()  # type: set[Stream]  # removed, and nobody holds them
@@ -404,7 +405,7 @@ class Story:
                 self.owed.append(stream)
             else:
                 self.reason = True
-        self.reason = self.reason or self.writer.emptied
+        self.emptied = self.emptied or self.writer.emptied
         for stream in self.writer.removed:
             self.reason = True
             if stream in self.seen and self.reader.watched:
@@ -432,7 +433,7 @@ class Story:
 
     def after_look(self, more: bool) -> None:
         if self.reader.new_gaps:
-            if not (self.owed or self.told or self.reason):
+            if not (self.owed or self.told or self.reason or self.emptied):
                 raise Lost("a gap without a reason: {}".format(self.reader.new_gaps))
             self.told += self.owed
             self.owed = []

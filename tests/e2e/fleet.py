@@ -1,8 +1,8 @@
-"""Many hosts in one process, as the agent's own code greets and beats: python fleet.py SITE PORT BEACONS COUNT EVERY TOLD.
+"""Many hosts in one process that greet and beat with the agent's own code.
 
-SITE is a server's folder of keys, PORT its UDP port on loopback, BEACONS the port of its beacons. The hosts h00000 …
-beat EVERY seconds. Every half second the file TOLD is replaced: how many are answered, and since when all of them are.
-At USR1 the next DYING hosts die, without a goodbye.
+python fleet.py SITE PORT BEACONS COUNT EVERY TOLD: SITE is a server's folder of keys, PORT its UDP port on loopback,
+BEACONS the port of its beacons. The hosts h00000 … beat EVERY seconds. Every half second the file TOLD is replaced: how
+many are answered, and since when all of them are. At USR1 the next DYING hosts die, without a goodbye.
 """
 
 import os

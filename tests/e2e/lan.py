@@ -23,6 +23,16 @@ table bridge loss {{
 """
 
 
+HALF = """\
+table bridge loss {{
+    chain forward {{
+        type filter hook forward priority 0;
+        ether type ip udp length > 8 @th,64,16 0x6d34 @th,88,8 {kind} numgen inc mod 2 0 counter drop
+    }}
+}}
+"""
+
+
 class Namespace:
     """A network and a host name of its own. Raises OSError where that is not permitted."""
 
@@ -79,6 +89,10 @@ class Lan:
     def lose(self, percent: int) -> None:
         """From now on lose so many of a hundred IPv4 packets, each way, at random."""
         self._switch.run("nft", "-f", "-", given="flush ruleset\n" + LOSSY.format(percent=percent))
+
+    def lose_half_of(self, kind: int) -> None:
+        """From now on lose every other datagram of a type of ours, and nothing else."""
+        self._switch.run("nft", "-f", "-", given="flush ruleset\n" + HALF.format(kind=kind))
 
     def lost(self) -> int:
         """How many packets were lost so far."""

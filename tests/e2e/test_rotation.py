@@ -3,16 +3,36 @@
 import json
 import os
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import structs
 
 from tests.e2e.patience import eventually, pause
-from tests.e2e.servers import PACE, SOON, Server, on_loopback
+from tests.e2e.processes import MONITOR436, Process
+from tests.e2e.servers import LOOPBACK, PACE, SOON, Server, on_loopback
 from tests.e2e.stage import Agent, Stage
 
 MOVED = "moved to another site key"
 ALARMS = ("host_late", "host_down", "host_stopped", "host_rebooted", "host_flapping", "duplicate_name")
 LINES = 200
+
+
+class Beater:
+    """A machine that runs `monitor436 beat`."""
+
+    def __init__(self, argv: Sequence[str | Path], console: Path) -> None:
+        self._argv, self._console = argv, console
+        self.process = Process(argv, console)
+
+    def start_again(self) -> None:
+        """End it, with a goodbye, and start it."""
+        self.process.stop()
+        self.process = Process(self._argv, self._console)
+
+    def kill(self) -> None:
+        """End whichever run there is."""
+        self.process.kill()
 
 
 class RotationTests(Stage):
@@ -150,6 +170,37 @@ class RotationTests(Stage):
             server.event(host="h1", kind="log_line", after=number)
         self.assertEqual(len(server.events(kind="host_refused")), 0)
         self.complete(server)
+
+    def test_machines_that_only_beat_are_moved_too(self) -> None:
+        """One with a key in its file, one that joined; started again they go on with the key they were moved to."""
+        settings = on_loopback()
+        one_port = structs.replace(settings.plans, port=settings.agents.port)  # which this command takes for granted
+        server = self.server(structs.replace(settings, plans=one_port)).start()
+        packed = self.folder / "b1.pyz"
+        self.assertEqual(server.command("agent", "pack", "--host", "b1", "-o", str(packed))[0], 0)
+        beaters = []
+        for host, file in (("b1", packed), ("b2", server.agent_file())):
+            to = f"{LOOPBACK}:{settings.agents.port}"
+            state = self.folder / f"state-of-{host}"
+            argv = [*MONITOR436, "beat", "--to", to, "--as", file, "--every", "500ms", "--state", state, "--name", host]
+            beaters.append(Beater(argv, self.folder / f"{host}.log"))
+            self.addCleanup(beaters[-1].kill)
+        eventually(lambda: self.up(server) == ["b1", "b2"], SOON, "both are up")
+        self.rotate(server)
+        for beater in beaters:
+            beater.process.says(MOVED, SOON)
+        eventually(lambda: self.finish(server)[0] == 0, SOON, "both were moved")
+        server.event(kind="site_changed", after=1)
+        pause(PACE.late + 1)
+        self.quiet(server)
+        for number, beater in enumerate(beaters):
+            beater.start_again()
+            server.event(kind="host_up", after=number)
+        self.assertEqual(len(server.events(kind="host_joined")), 1)
+
+    def up(self, server: Server) -> list[str]:
+        """Those that are listed as up."""
+        return [name for name, host in server.hosts().items() if host["state"] == "up"]
 
     def test_old_agent_files_join_until_the_rotation_is_finished(self) -> None:
         """They get a key of the new kind at once, and hear beacons afterwards."""

@@ -39,6 +39,7 @@ class Chaos:
         self, segment: Segment, servers: list[ServerMachine], hosts: list[HostMachine], seed: int, shim: bool
     ) -> None:
         self.faults: Counter[str] = Counter()
+        self.story: list[str] = []  # what was done when, for whoever has to find out why
         self.forgotten = 0  # bytes and names that power cuts took back
         self.segment = segment
         self.dice = random.Random(seed)
@@ -84,6 +85,7 @@ class Chaos:
         else:
             return
         self.faults[kind.name] += 1
+        self.story.append(f"{time.strftime('%H:%M:%S', time.gmtime())} {machine.name}: {kind.name} for {lasts:.1f} s")
         undo = kind.begin(self, machine)
         heappush(self._ends, (now + lasts, self.faults.total(), undo))
 

@@ -1,12 +1,11 @@
 """The whole rig: two servers and three hosts on one segment, harmed for a time, healed, emptied, stopped, judged."""
 
 import shutil
-import sys
 import time
 from pathlib import Path
 
 from tests.e2e.patience import eventually
-from tests.e2e.servers import SOON, UP
+from tests.e2e.servers import SOON
 from tests.faults.chaos import Chaos
 from tests.faults.disk import made_shim
 from tests.faults.judgement import Judgement, judge, missing

@@ -47,6 +47,21 @@ class RosterTests(unittest.TestCase):
         self.assertEqual((down.kind, down.fields), (kinds.HOST_DOWN, {"reason": "silent", "seconds": 18.0}))
         self.assertEqual(known.expire(1e6), ([], []))
 
+    def test_looks_that_come_late_do_not_add_up(self) -> None:
+        """A verdict falls at the first look after its deadline, though no look comes when it should."""
+        known, chance = roster(), random.Random(436)
+        at = {f"h{number}": 18.0 + number * 0.1 for number in range(50)}
+        for host, verdict in at.items():
+            known.heard(host, verdict - 18.0)
+        late = []
+        for step in range(60):
+            now = step * 0.5 + chance.random() * 0.1
+            for number in range(500):
+                known.heard(f"alive{number}", now)
+            late += [now - at[event.host] for event in known.expire(now).events if event.kind == kinds.HOST_DOWN]
+        self.assertEqual(len(late), 50)
+        self.assertLess(max(late), 0.6)
+
     def test_a_quiet_host_is_asked_before_it_is_late(self) -> None:
         """Without an event: two lost beats in a row are nothing to tell."""
         known = roster()
@@ -218,6 +233,17 @@ class AwayTests(unittest.TestCase):
             known.expire(now)
         known.excuse(20.0)
         self.assertEqual(known.expire(37.5).events, [])
+        self.assertEqual(told(known.expire(38.0).events), [kinds.HOST_DOWN])
+
+    def test_it_moves_all_questions(self) -> None:
+        """Each gets its second to be answered."""
+        known = roster()
+        known.heard("web1", 0.0)
+        for now in (15.0, 16.0):
+            known.expire(now)
+        known.excuse(20.0)
+        self.assertEqual(known.expire(37.0).pings, ["web1"])
+        self.assertEqual(known.expire(37.9).events, [])
         self.assertEqual(told(known.expire(38.0).events), [kinds.HOST_DOWN])
 
     def test_nobody_is_asked_twice_for_it(self) -> None:

@@ -100,6 +100,18 @@ class SessionsTests(unittest.TestCase):
             self.opened(forged, ("6.6.6.6", 6))
         self.assertEqual(made.address, ("10.0.0.9", 9))
 
+    def test_a_session_that_is_not_allowed_any_more_ends(self) -> None:
+        """In use or only greeted; others go on."""
+        made, agent = self.greet(1)
+        self.opened(agent.seal(wire.BEAT, b"{}"))
+        self.greet(2)
+        self.sessions.end_unless(lambda session: session.name == "web1")
+        self.assertIs(self.opened(agent.seal(wire.BEAT, b"{}")), made)
+        self.sessions.end_unless(lambda session: session.name != "web1")
+        self.assertEqual((len(self.sessions), self.sessions.of("web1")), (0, None))
+        with self.assertRaisesRegex(WireError, "session"):
+            self.opened(agent.seal(wire.BEAT, b"{}"))
+
     def test_after_a_goodbye_there_is_no_session(self) -> None:
         """What comes later is of nobody."""
         made, agent = self.greet(1)
@@ -124,13 +136,12 @@ class RotationTests(SessionsTests):
         self.assertFalse(made.rekey)
         self.sessions.follow(SiteKeys(OTHER, SITE))
         self.assertTrue(made.rekey)
-        self.assertEqual(self.sessions.to_be_moved(), 1)
         self.assertIs(self.opened(agent.seal(wire.BEAT, b"{}")), made)
         moved, after = self.greet(2, self.other)
         self.assertEqual((moved.rekey, moved.mark), (False, mark(OTHER)))
         self.opened(agent.seal(wire.BEAT, b"{}"))
         self.opened(after.seal(wire.BEAT, b"{}"))
-        self.assertEqual(self.sessions.to_be_moved(), 0)
+        self.assertIs(self.sessions.of("web1"), moved)
         again, _ = self.greet(3)
         self.assertTrue(again.rekey)
 
