@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 from monitor436.agent import wire
-from monitor436.agent.homing import Homing
+from monitor436.agent.link.homing import Homing
 
 BUFFER = 4 << 20  # bytes: what a server asks the kernel for, too
 

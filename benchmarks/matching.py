@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from table import show, verdict
 
-from monitor436.agent.block import Block
-from monitor436.agent.matcher import Matcher
+from monitor436.agent.match.block import Block
+from monitor436.agent.match.matcher import Matcher
 
 RARE = 200  # lines for one that matches
 KIB = 1024

@@ -22,8 +22,9 @@ from fleet import Greeted, greeted, opened
 from server import HERE, PLAN, serve, settings
 from table import show, verdict
 
-from monitor436.agent import door, plan, wire
-from monitor436.agent.fetch import slot
+from monitor436.agent import plan, wire
+from monitor436.agent.link import door
+from monitor436.agent.link.fetch import slot
 from monitor436.site import Site
 
 BEAT = 5.0  # seconds

@@ -45,6 +45,7 @@ NAMES = 1.0  # seconds between looks whether an operator approved or forgot a ho
 ROTATION = 1.0  # seconds between looks whether the events file is to be rotated
 AGENT_FILE = "agent436.pyz"
 ROSTER = "roster.json"
+VITALS = "vitals.json"
 
 
 def server_name(settings: Settings) -> str:
@@ -147,8 +148,8 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
     door = DoorService(keeper, site, joinable, plans.plan, agent_file.content, event_log.state, place, reactor)
     liveness = Liveness(roster, event_log, protocol.ping, state / ROSTER, name, time.monotonic, reactor)
     drops, counts = lambda: kernel_drops(agents.port), (protocol.refused, protocol.heard)
-    gauges = Gauges(liveness.lag, syncs, drops, *counts, roster.spools)
-    health = Health(gauges, event_log.state, time.monotonic, reactor)
+    gauges = Gauges(liveness.lag, syncs, drops, *counts, roster.spools, lambda: event_log.degraded)
+    health = Health(gauges, event_log.state, state / VITALS, name, time.monotonic, reactor)
     beacon = BeaconService(settings.beacon, wire.beacon_key(site.key), about, reactor)
     others = Neighbours(name, lambda: plans.mark)
     neighbours = NeighboursService(settings.beacon, wire.beacon_key(site.key), others, event_log.state, reactor)

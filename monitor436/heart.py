@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from monitor436 import __version__
 from monitor436.agent import wire
-from monitor436.agent.homing import UNANSWERED, Homing, Server
 from monitor436.agent.identity import Identity
+from monitor436.agent.link.homing import UNANSWERED, Homing, Server
 
 REKEY = b'"rekey"'  # in answers to who is to come for another key; nothing else that they say matters here
 Sent = list[tuple[bytes, tuple[str, int]]]

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 PRELUDE = b"""\
 #!/bin/sh
@@ -18,14 +19,23 @@ START = b"from monitor436.agent.__main__ import main\n\nmain()\n"
 DATE = (1980, 1, 1, 0, 0, 0)  # the same source gives the same bytes
 
 
+def _modules(folder: Traversable, path: str) -> dict[str, bytes]:
+    """The modules in a folder and those below it, by their paths in the archive."""
+    found = {}
+    for each in folder.iterdir():
+        if each.name.endswith(".py"):
+            found[f"{path}/{each.name}"] = each.read_bytes()
+        elif each.is_dir() and each.name != "__pycache__":
+            found.update(_modules(each, f"{path}/{each.name}"))
+    return found
+
+
 def pack(packed: dict[str, object]) -> bytes:
     """The agent file with `packed` (see `agent.identity.Packed`) inside: stored, not deflated, in sorted order."""
     package = files("monitor436")
     entries = {"__main__.py": START, "packed.json": json.dumps(packed, sort_keys=True, indent=1).encode()}
     entries["monitor436/__init__.py"] = package.joinpath("__init__.py").read_bytes()
-    for module in package.joinpath("agent").iterdir():
-        if module.name.endswith(".py"):
-            entries[f"monitor436/agent/{module.name}"] = module.read_bytes()
+    entries.update(_modules(package.joinpath("agent"), "monitor436/agent"))
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as zipped:
         for name in sorted(entries):

@@ -6,6 +6,8 @@ hosts more than the system calls do.
 
 import socket
 import struct
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -17,6 +19,7 @@ Address = tuple[str, int]
 Burst = list[tuple[bytes, Address]]
 BURST = 64  # datagrams that are handed on together
 BURSTS = 4  # until other work of the reactor gets its turn: while one is taken, the next arrives
+TURN = 0.01  # seconds until it gets it in any case: a burst of greetings costs fifty times one of heartbeats
 SEEN = MAX_DATAGRAM + 1  # bytes taken of a datagram: enough to see that it is too long
 SO_RCVBUFFORCE = getattr(socket, "SO_RCVBUFFORCE", 33)
 SO_MEMINFO = 55
@@ -37,11 +40,19 @@ class UdpPort:
     `write(datagram, address)` sends, and may raise OSError. Raises OSError where the address cannot be had.
     """
 
-    def __init__(self, address: Address, buffer: int, receiver: Receiver, reactor: IReactorFDSet) -> None:
+    def __init__(
+        self,
+        address: Address,
+        buffer: int,
+        receiver: Receiver,
+        reactor: IReactorFDSet,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._receiver = receiver
         self._reactor = reactor
+        self._monotonic = monotonic
         self.write = self._socket.sendto
         try:
             self._enlarge(buffer)
@@ -76,11 +87,14 @@ class UdpPort:
 
     def doRead(self) -> None:
         """Take what waits, for a while."""
+        end = self._monotonic() + TURN
         for _ in range(BURSTS):
             burst = self._burst()
             if not burst:
                 return
             self._receiver.arrived(burst)
+            if self._monotonic() >= end:
+                return
 
     def fileno(self) -> int:
         """The socket's descriptor."""

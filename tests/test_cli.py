@@ -18,6 +18,7 @@ from monitor436.model.event import Event
 from monitor436.model.roster import Seen
 from monitor436.names import Names
 from monitor436.services.liveness import Snapshot
+from monitor436.site import Site
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -183,6 +184,16 @@ class HostTests(CommandCase):
         )
         [waiting] = json.loads(self.host("list", "--waiting", "--json").output)
         self.assertEqual((waiting["name"], waiting["address"]), ("web2", "192.0.2.8"))
+
+    def test_how_a_host_came_is_listed(self) -> None:
+        """A file that was packed for it is told from the site's certificate; nothing is made for that."""
+        folder = self.folder / "site" / "var" / "site"
+        self.names.keep(Bound("web3", "03" * 8, greeted=True, way="token"))
+        self.assertEqual([line.split()[6] for line in self.host("list").output.splitlines()][::2], ["-", "by"])
+        self.assertFalse(folder.exists())
+        self.names.keep(Bound("web4", Site(folder).packed_serial("web4").hex(), greeted=True))
+        listed = json.loads(self.host("list", "--json").output)
+        self.assertEqual([bound.get("way", "") for bound in listed], ["", "", "token", "packed"])
 
     def test_a_host_that_waits_is_approved(self) -> None:
         """And no other."""

@@ -14,15 +14,17 @@ import click
 
 from monitor436.agent import __main__ as agent_file
 from monitor436.agent import event as stated
-from monitor436.agent import in_force, limits, plan, resident, statement
+from monitor436.agent import in_force, limits, plan, resident
 from monitor436.agent import kinds as bounds
 from monitor436.agent.basis import FIRST
-from monitor436.agent.readings import READINGS
+from monitor436.agent.probe.readings import READINGS
+from monitor436.agent.store import statement
 from monitor436.cli import COMMANDS, main
 from monitor436.model import event as kinds
 from monitor436.model.planbook import Planbook
 from monitor436.model.settings import Settings
 from monitor436.model.source import Source
+from monitor436.model.troubles import LIMITS
 from monitor436.yaml_source import compose
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,7 +108,7 @@ class ArchitectureTests(unittest.TestCase):
         """`services/agents` and the like, anywhere in the text."""
         for page in PAGES:
             for name in ticked(page.read_text("utf-8")):
-                if re.fullmatch(r"(agent|model|services|cli|demo)/[a-z_]+(\.py)?", name):
+                if re.fullmatch(r"(agent|model|services|cli|demo)/[a-z_/]+(\.py)?", name):
                     path = PACKAGE / name
                     self.assertTrue(path.with_suffix(".py").exists(), f"{page.name}: {name}")
 
@@ -162,6 +164,11 @@ class EventTests(unittest.TestCase):
             self.assertIn(kinds.read_line(line.encode()).kind, kinds.KINDS)
             places = [order.index(key) for key in json.loads(line)]
             self.assertEqual(places, sorted(places), line)
+
+    def test_every_trouble_of_a_server_is_told(self) -> None:
+        """And no other."""
+        told = [ticked(row[0])[0] for row in rows(section(read("docs/events.md"), "The server's own troubles"))]
+        self.assertEqual(sorted(told), sorted(LIMITS))
 
     def test_the_defaults_it_speaks_of_are_those_of_the_settings(self) -> None:
         """Rotation."""
@@ -324,7 +331,9 @@ class AgentTests(unittest.TestCase):
     def test_every_finding_of_the_doctor_is_told(self) -> None:
         """Those that are in the way, by the word that programs get."""
         told = {word for row in rows(section(self.text, "If it does not appear")) for word in ticked(row[0])}
-        source = "".join((PACKAGE / "agent" / f"{name}.py").read_text("utf-8") for name in ("doctor", "diagnosis"))
+        source = "".join(
+            (PACKAGE / "agent/tools" / f"{name}.py").read_text("utf-8") for name in ("doctor", "diagnosis")
+        )
         words = set(re.findall(r'Finding\((?:NOTE if named else )?BAD, "(\w*[a-z])"', source))
         outcomes = {"silent", "closed", "unreachable"}
         words |= {f"udp_{each}" for each in outcomes} | {f"tcp_{each}" for each in outcomes | {"odd", "foreign"}}
@@ -339,7 +348,7 @@ class AgentTests(unittest.TestCase):
             sorted(told),
             sorted([*FIRST, in_force.FILE, f"{statement.FOLDER}/", "ask", "identity.json", "lock", "spool/"]),
         )
-        source = "".join(path.read_text("utf-8") for path in (PACKAGE / "agent").glob("*.py"))
+        source = "".join(path.read_text("utf-8") for path in (PACKAGE / "agent").rglob("*.py"))
         for name in ("identity.json", "lock", "spool"):
             self.assertIn(f'path("{name}")', source)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monitor436.agent import plan, wire
-from monitor436.agent.follow import Follower
-from monitor436.agent.homing import Homing
-from monitor436.agent.joining import read_beacon
-from monitor436.agent.outbox import Parcel
-from monitor436.agent.segment import encode
-from monitor436.agent.spool import Spool
+from monitor436.agent.link.homing import Homing
+from monitor436.agent.link.joining import read_beacon
+from monitor436.agent.link.outbox import Parcel
+from monitor436.agent.store.segment import encode
+from monitor436.agent.store.spool import Spool
+from monitor436.agent.tail.follow import Follower
 from monitor436.model.messages import read_beat, read_events, read_hello, read_nothing
 from monitor436.model.sessions import Sessions
 from monitor436.model.settings import Settings

@@ -36,6 +36,8 @@ NEIGHBOURS = {
     ("monitor436.binder", "monitor436.yaml_source"),  # settings and plans are written in the same YAML
     ("monitor436.planfolder", "monitor436.yaml_source"),
     ("monitor436.services.agents", "monitor436.services.event_log"),
+    ("monitor436.services.agents", "monitor436.services.greetings"),  # which answers them
+    ("monitor436.services.greetings", "monitor436.services.event_log"),
     ("monitor436.services.agents", "monitor436.services.intake"),  # which takes the datagrams with events
     ("monitor436.services.intake", "monitor436.services.event_log"),  # the one road: an acknowledgement waits for it
     ("monitor436.services.liveness", "monitor436.services.event_log"),
@@ -53,11 +55,14 @@ HEAVY = set(
     "logging multiprocessing pathlib pickle random shutil ssl subprocess tempfile threading traceback typing urllib "
     "uuid".split()
 )
-NOT_RESIDENT = {  # the door is a child, gone when it has its answer; the others are commands of the agent file
-    f"monitor436.agent.{name}"
-    for name in "check_plan diagnosis doctor door given_plan glance install on_the_wire place probing report self_test "
-    "trial try_rules uninstall unit".split()
-}
+AGENT = ("tail", "match", "probe", "store", "link", "tools")  # rooms of the agent: imports among them point left
+
+
+def is_resident(module: str) -> bool:
+    """Whether it stays in memory with the agent: the door is a child, gone when it has its answer; the tools are commands of the agent file."""
+    return not module.startswith("monitor436.agent.tools.") and module != "monitor436.agent.link.door"
+
+
 STDLIB = {*sys.stdlib_module_names, "_sha2", "_sha256"}
 
 
@@ -129,17 +134,25 @@ def _wrong(module: str, line: Import) -> str:
             return "stands above it"
         if floor == 1 and below == 0 and line.target not in FOR_THE_MODEL:
             return "the model may use the agent's wire, plan and event only"
-        if floor == 0 and line.target in NOT_RESIDENT and module not in NOT_RESIDENT and not line.late:
+        if floor == 0 and is_resident(module) and not is_resident(line.target) and not line.late:
             return "would stay resident"
+        if floor == 0 and not _points_left(module, line.target):
+            return "stands to the right of it"
         return ""
     if line.target == "twisted.internet.reactor":
         return "" if floor == DOORS else "the reactor is an argument below the doors"
     if top in STDLIB:
-        if floor == 0 and module not in NOT_RESIDENT and top in HEAVY and not line.fallback:
+        if floor == 0 and is_resident(module) and top in HEAVY and not line.fallback:
             return "costs memory on every host"
         return "no clocks, files or sockets in the model" if floor == 1 and top in IMPURE else ""
     allowed = {library for below in FLOORS[: floor + 1] for library in below.libraries}
     return "" if top in allowed else "that library has no place here"
+
+
+def _points_left(module: str, target: str) -> bool:
+    rooms = [name.split(".")[2] for name in (module, target) if len(name.split(".")) > 3]
+    places = [AGENT.index(room) for room in rooms if room in AGENT]
+    return len(places) < 2 or places[1] <= places[0]
 
 
 def _touches(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -198,7 +211,8 @@ class LayerTests(unittest.TestCase):
         held = set(subprocess.run(run, check=True, capture_output=True, text=True).stdout.split())
         self.assertIn("selectors", held)
         self.assertIn("monitor436.agent.loop", held)
-        self.assertEqual(held & (HEAVY | NOT_RESIDENT), set())
+        self.assertEqual(held & HEAVY, set())
+        self.assertTrue(all(is_resident(name) for name in held if name.startswith("monitor436.agent")))
 
 
 class CheckerTests(unittest.TestCase):
@@ -206,7 +220,8 @@ class CheckerTests(unittest.TestCase):
 
     def wrong(self, module: str, source: str) -> str:
         """What is told of a module with that source, in one text."""
-        known = {"monitor436.bus", "monitor436.periodic", "monitor436.agent.door", "monitor436.agent.wire"}
+        known = {"monitor436.bus", "monitor436.periodic", "monitor436.agent.link.door", "monitor436.agent.wire"}
+        known |= {"monitor436.agent.match.block", "monitor436.agent.tail.gz"}
         return "\n".join(problems(module, source, known))
 
     def test_the_agent_takes_the_standard_library_only(self) -> None:
@@ -221,10 +236,18 @@ class CheckerTests(unittest.TestCase):
         self.assertIn("memory", self.wrong("monitor436.agent.x", "from typing import Any"))
         spared = "try:\n    import _sha256\nexcept ImportError:\n    import hashlib"
         self.assertEqual(self.wrong("monitor436.agent.x", spared), "")
-        self.assertEqual(self.wrong("monitor436.agent.door", "import ssl"), "")
-        self.assertIn("resident", self.wrong("monitor436.agent.x", "from monitor436.agent import door"))
-        self.assertEqual(self.wrong("monitor436.agent.x", "def f():\n    from monitor436.agent import door"), "")
-        self.assertEqual(self.wrong("monitor436.agent.doctor", "import ssl\nfrom monitor436.agent import door"), "")
+        self.assertEqual(self.wrong("monitor436.agent.link.door", "import ssl"), "")
+        late = "def f():\n    from monitor436.agent.link import door"
+        self.assertEqual(self.wrong("monitor436.agent.x", late), "")
+        self.assertIn("resident", self.wrong("monitor436.agent.x", "from monitor436.agent.link import door"))
+        self.assertEqual(
+            self.wrong("monitor436.agent.tools.x", "import ssl\nfrom monitor436.agent.link import door"), ""
+        )
+
+    def test_rooms_of_the_agent_have_an_order(self) -> None:
+        """From the files that are read to the commands of an admin."""
+        self.assertIn("to the right", self.wrong("monitor436.agent.tail.x", "from monitor436.agent.match import block"))
+        self.assertEqual(self.wrong("monitor436.agent.match.x", "from monitor436.agent.tail import gz"), "")
 
     def test_the_model_is_told_the_time(self) -> None:
         """No clock, no file, no socket, no Twisted, and of the agent the shared modules only."""
@@ -234,7 +257,7 @@ class CheckerTests(unittest.TestCase):
         self.assertIn("no place here", self.wrong("monitor436.model.x", "import yaml"))
         self.assertIn("clock", self.wrong("monitor436.model.x", "from datetime import datetime\ndatetime.now()"))
         self.assertIn("file", self.wrong("monitor436.model.x", "open('x')"))
-        self.assertIn("wire, plan", self.wrong("monitor436.model.x", "from monitor436.agent.spool import Spool"))
+        self.assertIn("wire, plan", self.wrong("monitor436.model.x", "from monitor436.agent.store.spool import Spool"))
         good = (
             "import json\nfrom datetime import datetime\nfrom msgspec import Struct\nfrom monitor436.agent import wire"
         )

@@ -10,9 +10,9 @@ import unittest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor436.agent.block import Block
-from monitor436.agent.literals import choices
-from monitor436.agent.matcher import Matcher
+from monitor436.agent.match.block import Block
+from monitor436.agent.match.literals import choices
+from monitor436.agent.match.matcher import Matcher
 
 SIMPLE = ["a", "b", "A", "k", "ab", "Ba", "é", "0", ":", ".", "[ab]", "[^a]", "[kK]", "[a-c0]", r"\d", r"\w", r"\s"]
 WIDTHLESS = [r"\b", "^", "$", r"\A", r"\Z", "(?=b)", "(?<=a)", "(?!b)", "(?<!k)", "(?=.*A)", "(?m:^a)", ""]

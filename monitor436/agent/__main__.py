@@ -5,12 +5,12 @@ import sys
 from monitor436.agent.options import HelpWanted, InTheWay, UsageError, say
 
 COMMANDS = {
-    "event": "report",
-    "check": "check_plan",
-    "match": "try_rules",
-    "doctor": "doctor",
-    "install": "install",
-    "uninstall": "uninstall",
+    "event": "tools.report",
+    "check": "tools.check_plan",
+    "match": "tools.try_rules",
+    "doctor": "tools.doctor",
+    "install": "tools.install",
+    "uninstall": "tools.uninstall",
 }  # the module of each word; its USAGE, and its main(words) that returns the exit status
 BRIEF = {"--version", "--help", "-h", "--self-test"}  # after which the agent does not stay
 
@@ -19,7 +19,7 @@ def main() -> None:
     """Exit status 0 if all is well, 1 when something on this host is in the way, 2 for a wrong command line."""
     words = sys.argv[1:]
     if words == ["_door"]:
-        from monitor436.agent import door
+        from monitor436.agent.link import door
 
         door.main()
         return

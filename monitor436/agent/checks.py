@@ -7,11 +7,11 @@ from selectors import BaseSelector
 from monitor436.agent import event as stated
 from monitor436.agent.hours import Hours
 from monitor436.agent.kinds import CommandCheck, LogCheck, ProcessCheck, ReadingCheck
-from monitor436.agent.logs import Log
+from monitor436.agent.match.logs import Log
+from monitor436.agent.match.rules import LogRule
 from monitor436.agent.plan import Plan
-from monitor436.agent.rules import LogRule
-from monitor436.agent.running import Running
-from monitor436.agent.runs import CommandRun, ProcessRun, ProgramRun, ReadingRun
+from monitor436.agent.probe.running import Running
+from monitor436.agent.probe.runs import CommandRun, ProcessRun, ProgramRun, ReadingRun
 from monitor436.agent.schedule import TOGETHER, WHOLE, Schedule
 
 

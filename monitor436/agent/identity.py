@@ -7,7 +7,7 @@ import stat
 from collections import namedtuple
 
 from monitor436.agent import wire
-from monitor436.agent.segment import sync_folder, write_all
+from monitor436.agent.store.segment import sync_folder, write_all
 
 Packed = namedtuple("Packed", "pin beacon_key beacon_port port multicast token name key serial generation")
 

@@ -6,7 +6,7 @@ from collections import namedtuple
 from monitor436.agent.event import SEVERITIES
 from monitor436.agent.hours import span
 from monitor436.agent.notation import After, Limit, after, limit, over
-from monitor436.agent.readings import READINGS
+from monitor436.agent.probe.readings import READINGS
 from monitor436.agent.shape import (
     DAY,
     REQUIRED,

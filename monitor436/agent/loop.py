@@ -8,24 +8,27 @@ from selectors import EVENT_READ, BaseSelector
 
 from monitor436 import __version__
 from monitor436.agent import event as stated
-from monitor436.agent import mounts, sockets, wire
-from monitor436.agent.beacons import Beacons
-from monitor436.agent.by_hand import ByHand
+from monitor436.agent import wire
 from monitor436.agent.checks import Checks, Host
-from monitor436.agent.fetch import Fetch
-from monitor436.agent.homing import Homing, Server
 from monitor436.agent.identity import Identity, Packed, State
 from monitor436.agent.in_force import InForce
-from monitor436.agent.inbox import Inbox
-from monitor436.agent.keeper import Keeper
 from monitor436.agent.limits import Limits
+from monitor436.agent.link import sockets
+from monitor436.agent.link.beacons import Beacons
+from monitor436.agent.link.by_hand import ByHand
+from monitor436.agent.link.fetch import Fetch
+from monitor436.agent.link.homing import Homing, Server
+from monitor436.agent.link.outbox import AHEAD, Outbox
+from monitor436.agent.link.rekeying import Rekeying
+from monitor436.agent.link.talk import Talk
 from monitor436.agent.machine import boot_id, uptime
-from monitor436.agent.notices import Notices
-from monitor436.agent.outbox import AHEAD, Outbox
-from monitor436.agent.rekeying import Rekeying
+from monitor436.agent.probe import mounts
 from monitor436.agent.schedule import whole
-from monitor436.agent.spool import Spool
-from monitor436.agent.statement import FOLDER
+from monitor436.agent.store.inbox import Inbox
+from monitor436.agent.store.keeper import Keeper
+from monitor436.agent.store.spool import Spool
+from monitor436.agent.store.statement import FOLDER
+from monitor436.agent.tail.notices import Notices
 
 AGE_EVERY = 3600.0  # seconds between looks at how old events in the spool are
 LOOK_EVERY = 60.0  # seconds between looks for new interfaces, and for names that did not resolve
@@ -45,7 +48,9 @@ class Agent:
         say: "Callable[[str], None]",
     ) -> None:
         self.homing = Homing(identity.name, identity.serial, identity.generation, identity.key, self._about, os.urandom)
-        self.beacons = Beacons([packed.beacon_key], self.homing, selector, self._count)
+        answers = {wire.BEATACK: self._beatack, wire.ACK: self._ack, wire.RESET: self._reset, wire.PING: self._ping}
+        self.talk = Talk(self.homing, self._welcome, answers, say)
+        self.beacons = Beacons([packed.beacon_key], self.homing, selector, self.talk.count)
         if identity.beacon_key:
             self.beacons.accept(identity.beacon_key)
         self._selector = selector
@@ -69,22 +74,13 @@ class Agent:
         self._age_at = time.monotonic() + AGE_EVERY
         self._by_hand = ByHand(servers, packed.port, self.homing, say)
         self._stopping = False
-        self._calm = False  # nothing that arrived asks for anything to be done
-        self._body, self._message = b"{}", {}  # type: bytes, dict[str, object]
-        self.refused = {}  # type: dict[str, int]
-        self._answers = {
-            wire.BEATACK: self._beatack,
-            wire.ACK: self._ack,
-            wire.RESET: self._reset,
-            wire.PING: self._ping,
-        }
 
     def run(self, hears: socket.socket, talks: socket.socket, multicast: str) -> None:
         """Run until `stop` was called. `hears` and `talks` are the sockets that `sockets` makes."""
-        self._talks = talks
+        self.talk.over(talks)
         self._hears, self._multicast = hears, multicast
         self.beacons.listen(hears)
-        self._selector.register(talks, EVENT_READ, self._hear_servers)
+        self._selector.register(talks, EVENT_READ, self.talk.hear)
         self._begin(time.monotonic())
         while not self._stopping:
             due = self._turn(time.monotonic())
@@ -98,11 +94,11 @@ class Agent:
 
     def _waits(self, due: float) -> bool:
         """Wait until something is due or arrives; whether to go on waiting, as what arrived asks for nothing."""
-        self._calm = False
+        self.talk.calm = False
         arrived = self._selector.select(max(0.0, due - time.monotonic()))
         for key, _ in arrived:
             key.data(time.monotonic())
-        return self._calm and len(arrived) == 1 and time.monotonic() < due
+        return self.talk.calm and len(arrived) == 1 and time.monotonic() < due
 
     def _begin(self, now: float) -> None:
         fields = {"version": __version__, "boot": self._boot}  # type: dict[str, str | int | float | bool]
@@ -125,7 +121,7 @@ class Agent:
             self._beat(now)
         if now >= self.homing.greeting_due():
             for hello, address in self.homing.greetings(now):
-                self._send(hello, address)
+                self.talk.send(hello, address)
         if now >= self._keeper.due:
             self._keeper.write_again(now)
         room = not (self._spool.full or self._keeper.waits)  # else logs and scripts' files are the better buffers
@@ -164,39 +160,18 @@ class Agent:
 
     def _leave(self, now: float) -> None:
         self._checks.close(now)
-        self._keeper.emit([stated.event(stated.AGENT_STOPPED, "info", "agent stopped", time.time())], {})
+        fields = self.talk.told_of_refused()  # there is no other way to see them
+        self._keeper.emit([stated.event(stated.AGENT_STOPPED, "info", "agent stopped", time.time(), fields=fields)], {})
         self._ship(now)
         for server in self.homing.servers.values():
             if server.session is not None:
-                self._send(server.session.seal(wire.BYE, b"{}"), server.address)
+                self.talk.tell(server, wire.BYE)
         self._spool.close()
 
     # What arrives.
 
-    def _hear_servers(self, now: float) -> None:
-        self._calm = True
-        for datagram, address in sockets.arrived(self._talks):
-            try:
-                header = wire.header(datagram)
-                if header[0] == wire.WELCOME:
-                    self._calm = False
-                    self._welcome(datagram, address, now)
-                    continue
-                server, body = self.homing.open(header, datagram, now)
-                answer = self._answers.get(header[0])
-                if answer is None:
-                    raise wire.WireError("type")
-                if body != self._body:  # most say what the one before said
-                    self._message = wire.parse(body)
-                    self._calm = False
-                self._body = body
-                self._calm = self._calm and answer == self._beatack
-                answer(server, self._message, now)
-            except wire.WireError as refused:
-                self._count(refused)
-
-    def _welcome(self, datagram: bytes, address: "tuple[str, int]", now: float) -> None:
-        welcomed = self.homing.welcome(wire.open_greeting(datagram), datagram, address, now)
+    def _welcome(self, greeting: wire.Greeting, datagram: bytes, address: "tuple[str, int]", now: float) -> None:
+        welcomed = self.homing.welcome(greeting, datagram, address, now)
         if welcomed is None:
             return
         server, message = welcomed
@@ -223,13 +198,13 @@ class Agent:
             self._outbox.acknowledge(str(message.get("s")), number, now, ahead)
 
     def _reset(self, server: Server, message: "dict[str, object]", now: float) -> None:
-        self._send(server.session.seal(wire.RESETACK, b"{}"), server.address)  # type: ignore[union-attr]
+        self.talk.tell(server, wire.RESETACK)
         if server is self.homing.home:
             within = message.get("within")
             self._fetch.want(str(message.get("plan", "")), now, within if isinstance(within, float) else 0.0)
 
     def _ping(self, server: Server, message: "dict[str, object]", now: float) -> None:
-        self._send(server.session.seal(wire.PONG, b"{}"), server.address)  # type: ignore[union-attr]
+        self.talk.tell(server, wire.PONG)
 
     # What goes out.
 
@@ -248,12 +223,12 @@ class Agent:
         """Work takes long: beat if it is time, so that nobody thinks we are gone, nor we that nobody answers."""
         now = time.monotonic()
         if now >= self._beat_at:
-            self._hear_servers(now)
+            self.talk.hear(now)
             self._beat(now)
 
     def _beat_to(self, server: Server) -> None:
         beat = b'{"up":%d,"fill":%d,"plan":"%s"}' % (uptime(), self._spool.size, self._in_force.digest.encode())
-        self._send(server.session.seal(wire.BEAT, beat), server.address)  # type: ignore[union-attr]
+        self.talk.tell(server, wire.BEAT, beat)
 
     def _ship(self, now: float) -> float:
         """Send the home server what it has not acknowledged; when that is to be looked at again."""
@@ -264,16 +239,8 @@ class Agent:
             self._shipping_to = home
             self._outbox.restart({}, now, home.name)
         for body in self._outbox.send(now):
-            self._send(home.session.seal(wire.EVENTS, body), home.address)
+            self.talk.tell(home, wire.EVENTS, body)
         return self._outbox.due
-
-    def _send(self, datagram: bytes, address: "tuple[str, int]") -> None:
-        try:
-            self._talks.sendto(datagram, address)
-        except OSError as problem:  # no route, a full buffer: as if the network had lost it
-            self.refused["send"] = self.refused.get("send", 0) + 1
-            if self.refused["send"] == 1:
-                self._say("{}:{}: {}".format(address[0], address[1], problem.strerror))
 
     def _adopt(self, events: "list[dict[str, object]]", now: float) -> None:
         """A plan was fetched; if it is in force, the checks follow it and the servers are told at once."""
@@ -295,6 +262,3 @@ class Agent:
         self._notices.forget()
         self._followed = self._in_force.plan
         self._checks.adopt(self._followed, now)
-
-    def _count(self, refused: wire.WireError) -> None:
-        self.refused[refused.reason] = self.refused.get(refused.reason, 0) + 1

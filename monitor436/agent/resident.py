@@ -7,10 +7,11 @@ import sys
 import time
 
 from monitor436 import __version__
-from monitor436.agent import limits, sockets
+from monitor436.agent import limits
 from monitor436.agent.basis import FIRST, allowed_here, known, packed_in_this_file
 from monitor436.agent.identity import Packed, State, StateError, host_name
-from monitor436.agent.joining import Joining
+from monitor436.agent.link import sockets
+from monitor436.agent.link.joining import Joining
 from monitor436.agent.loop import Agent
 from monitor436.agent.options import UsageError, Words, default_state, say
 
@@ -112,7 +113,7 @@ def main(words: "list[str]") -> int:
     if options.only == "version":
         print("agent436 {}".format(__version__))
     elif options.only:
-        from monitor436.agent import self_test
+        from monitor436.agent.tools import self_test
 
         return self_test.main([])
     else:

@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from monitor436.agent import door, sockets
 from monitor436.agent.basis import known
-from monitor436.agent.glance import Glance
 from monitor436.agent.identity import Identity, Packed, State, StateError, host_name, read_packed
+from monitor436.agent.link import door, sockets
 from monitor436.agent.machine import boot_id, uptime
 from monitor436.agent.plan import seconds
+from monitor436.agent.tools.glance import Glance
 from monitor436.cli.beating import Beacons, Beating, hearing
 from monitor436.heart import Heart
 

@@ -5,11 +5,12 @@ import socket
 import time
 from collections.abc import Callable
 
-from monitor436.agent import sockets, wire
-from monitor436.agent.door import exchange
+from monitor436.agent import wire
 from monitor436.agent.identity import Identity
-from monitor436.agent.joining import read_beacon
-from monitor436.agent.rekeying import Rekeying
+from monitor436.agent.link import sockets
+from monitor436.agent.link.door import exchange
+from monitor436.agent.link.joining import read_beacon
+from monitor436.agent.link.rekeying import Rekeying
 from monitor436.heart import Heart, Sent
 
 

@@ -1,6 +1,7 @@
 """`monitor436 host`: what an operator decides about one host."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,6 +12,9 @@ from monitor436.cli.settings_option import settings_option
 from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.settings import Settings
 from monitor436.names import Names
+from monitor436.site import KEY, Site, SiteError
+
+WAYS = {"": "-", "token": "by token", "approved": "approved", "packed": "packed"}
 
 
 @click.group()
@@ -26,14 +30,18 @@ def host() -> None:
 @click.option("--waiting", is_flag=True, help="Only those that wait for approval.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def list_names(settings: Settings, waiting: bool, as_json: bool) -> None:
-    """List the names of hosts, and the machine each belongs to. `monitor436 hosts` tells how they are."""
+    """List the names of hosts, the machine each belongs to, and how it came: by a join token, approved, or with a key
+    packed into its file; "-" if by none of these at this server. `monitor436 hosts` tells how they are."""
     bound = [each for each in _names(settings)[1].names() if not waiting or each.state == "waiting"]
+    packed = _packed_serial(settings)
+    bound = [structs.replace(each, way=each.came(packed(each.name))) for each in bound]
     if as_json:
         click.echo(json.encode(bound))
         return
     for each in bound:
         state = "bound" if each.greeted else each.state or "joined, never heard"
-        click.echo(f"{each.name}  {state}  serial {each.serial or '-'}  generation {each.generation}  {each.address}")
+        key = f"serial {each.serial or '-'}  generation {each.generation}"
+        click.echo(f"{each.name}  {state}  {key}  {WAYS[each.way]}  {each.address}".rstrip())
 
 
 @host.command()
@@ -72,6 +80,18 @@ def forget(settings: Settings, names: tuple[str, ...]) -> None:
             raise click.ClickException(f"{name} is nobody's name: see monitor436 host list")
         file.keep(Bound(name, state="forgotten"))
         click.echo(f"{name} is free")
+
+
+def _packed_serial(settings: Settings) -> Callable[[str], str]:
+    """The serial that a host of a name has whose key was packed into its file."""
+    folder = Path(settings.state) / "site"
+    if not (folder / KEY).exists():
+        return lambda name: ""
+    try:
+        site = Site(folder)
+    except SiteError as problem:
+        raise click.ClickException(str(problem)) from None
+    return lambda name: site.packed_serial(name).hex()
 
 
 def _names(settings: Settings) -> tuple[Names, Enrolment]:

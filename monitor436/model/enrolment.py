@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 MOST_WAITING = 1_000  # hosts that ask for approval at once
 
 State = Literal["", "waiting", "approved", "forgotten"]
+Way = Literal["", "token", "approved", "packed"]
 
 
 class Bound(Struct, frozen=True, omit_defaults=True):
@@ -15,7 +16,8 @@ class Bound(Struct, frozen=True, omit_defaults=True):
 
     `greeted`: the key was used; until then a join may try again. `state` is that of a join that needs approval, and
     `ask` what tells the machine that asked from others; "forgotten" frees the name. `site` is the mark of the site key
-    from which the key comes that was used last.
+    from which the key comes that was used last. `way` is how the machine got its key: it joined here with a token, or was
+    approved; empty if it came with a key, which was packed into its file or given out by another server of the site.
     """
 
     name: str
@@ -26,6 +28,11 @@ class Bound(Struct, frozen=True, omit_defaults=True):
     ask: str = ""
     address: str = ""
     site: str = ""
+    way: Way = ""
+
+    def came(self, packed_serial: str) -> Way:
+        """How it got its key, if that is known: a file that was packed for it has this serial."""
+        return "packed" if self.greeted and self.serial == packed_serial else self.way
 
 
 class Enrolment:
@@ -80,7 +87,8 @@ class Enrolment:
                 return None
             if held.state == "waiting":
                 return held
-        return self._keep(Bound(name, serial, self.least(name), ask=ask, address=address))
+        way: Way = "approved" if approve else "token"
+        return self._keep(Bound(name, serial, self.least(name), ask=ask, address=address, way=way))
 
     def allows(self, name: str, serial: str, generation: int) -> bool:
         """Whether this key may use the name: it is not revoked, and nobody else has greeted under it."""
@@ -99,8 +107,9 @@ class Enrolment:
             moved = (held.serial, held.generation) == (serial, generation) and held.site != site
             return self._keep(structs.replace(held, site=site)) if moved else None
         before = held or Bound(name)
+        way = before.way if before.serial == serial else ""
         return self._keep(
-            structs.replace(before, serial=serial, generation=generation, greeted=True, state="", site=site)
+            structs.replace(before, serial=serial, generation=generation, greeted=True, state="", site=site, way=way)
         )
 
     def behind(self, site: str) -> list[Bound]:

@@ -98,7 +98,7 @@ def grouped(accounts: list[Account]) -> list[list[Account]]:
 
 
 def _adjoins(account: Account, files: list[Account]) -> tuple[bool, int]:
-    """Whether a file is named like one of the others but for its time, and in how many spools it goes on with theirs."""
+    """Whether a file is named like another one but for its time, and in how many spools it goes on with theirs."""
     found = 0
     for spool in spools_of(account):
         here = account.covered(spool)

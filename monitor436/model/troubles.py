@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from monitor436.model import event as kinds
-from monitor436.model.event import Event, Field
+from monitor436.model.event import Event, Field, Severity
 from monitor436.model.words import span
 
 
@@ -17,24 +17,27 @@ class Limit(NamedTuple):
     ends: float
     lasting: float = 0.0
     calm: float = 60.0
+    severity: Severity = "warning"
 
 
 LIMITS = {
     "kernel_drops": Limit("the kernel dropped {value:g} datagrams that were not read in time", 0, 0),
     "refused": Limit("{value:g} datagrams a second are refused, more than are taken", 50, 10, 30.0),
     "lag": Limit("this server is {value:.1f} s late with one thing in a hundred", 1.0, 0.5),
+    "disk": Limit("events cannot be made durable, hosts keep theirs", 0, 0, severity="critical"),
     "sync": Limit("the disk takes {value:.1f} s to make events durable", 1.0, 0.5),
     "spools": Limit("a host's spool is {value:.0%} full", 0.75, 0.5),
 }
 
 
 class Trouble:
-    """One trouble: whether it is there, and since when it looks otherwise."""
+    """One trouble: whether it is there, in which words that was told, and since when it looks otherwise."""
 
-    __slots__ = ("began", "turning")
+    __slots__ = ("began", "text", "turning")
 
     def __init__(self) -> None:
         self.began: float | None = None
+        self.text = ""
         self.turning: float | None = None
 
 
@@ -45,9 +48,9 @@ class Troubles:
         self._limits = limits
         self._troubles = {name: Trouble() for name in limits}
 
-    def present(self) -> list[str]:
-        """Those that are there."""
-        return [name for name, trouble in self._troubles.items() if trouble.began is not None]
+    def present(self) -> dict[str, str]:
+        """Those that are there, each with the text that was told."""
+        return {name: trouble.text for name, trouble in self._troubles.items() if trouble.began is not None}
 
     def measured(self, name: str, value: float, now: float, more: str = "") -> list[Event]:
         """What follows from a value; `more` is told with it."""
@@ -63,14 +66,12 @@ class Troubles:
         trouble.turning = None
         if trouble.began is None:
             trouble.began = now
-            text = limit.what.format(value=value) + (f" ({more})" if more else "")
-            return [_event(name, "begun", value, text)]
+            trouble.text = limit.what.format(value=value) + (f" ({more})" if more else "")
+            return [_event(name, "begun", value, limit.severity, trouble.text)]
         lasted, trouble.began = now - trouble.began, None
-        return [_event(name, "over", value, f"{name.replace('_', ' ')}: well again after {span(lasted)}")]
+        return [_event(name, "over", value, "info", f"{name.replace('_', ' ')}: well again after {span(lasted)}")]
 
 
-def _event(name: str, state: str, value: float, text: str) -> Event:
+def _event(name: str, state: str, value: float, severity: Severity, text: str) -> Event:
     fields: dict[str, Field] = {"trouble": name, "state": state, "value": round(value, 3)}
-    return Event(
-        kind=kinds.SERVER_TROUBLE, severity="warning" if state == "begun" else "info", text=text, fields=fields
-    )
+    return Event(kind=kinds.SERVER_TROUBLE, severity=severity, text=text, fields=fields)

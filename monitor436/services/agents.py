@@ -13,31 +13,23 @@ from twisted.logger import Logger
 
 from monitor436.agent import wire
 from monitor436.agent.wire import MAX_DATAGRAM, MIN_DATAGRAM
-from monitor436.model import event as kinds
 from monitor436.model.credit import Credit
 from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event
 from monitor436.model.ledger import Ledger
-from monitor436.model.messages import read_beat, read_hello, read_nothing
+from monitor436.model.messages import read_beat, read_nothing
 from monitor436.model.roster import Roster
 from monitor436.model.sessions import AgentSession, Sessions
 from monitor436.model.site_keys import SiteKeys
 from monitor436.ordered import StartError
 from monitor436.services.event_log import EventLog
+from monitor436.services.greetings import Greetings, Wanted
 from monitor436.services.intake import Intake
 from monitor436.udp_port import Address, Burst, UdpPort
 
 FETCHES = 500.0  # plans a second that the door serves beside all else: 0.8 ms of CPU each (benchmarks/plan_change.py)
 PING_SIZE = wire.MIN_DATAGRAM + len(b"{}")
 MOST_FAILURES = 10  # tracebacks of this doorway in the log: whoever finds a mistake in it must not fill the disk
-MOST_REFUSED = 1000  # (name, serial) pairs told of; a host that comes with a key of its own is told of once
-
-
-class Wanted(Protocol):
-    """Which plan a host should follow."""
-
-    def digest(self, host: str) -> str:
-        """The digest of a host's plan."""
 
 
 class Transport(Protocol):
@@ -71,7 +63,6 @@ class AgentsProtocol:
         self.refused: Counter[str] = Counter()
         self.transport: Transport | None = None
         self.heard = dict.fromkeys(wire.NAMES.values(), 0)
-        self._server = server
         self._sessions = sessions
         self._enrolment = enrolment
         self._keep = keep
@@ -80,12 +71,9 @@ class AgentsProtocol:
         self._event_log = event_log
         self._wanted = wanted
         self._monotonic = monotonic
-        # Sessions that nobody has spoken in yet, and how many bytes the greeting is still worth: it may be a replay.
-        self._greeting: dict[str, tuple[AgentSession, int]] = {}
+        self._greetings = Greetings(server, sessions, enrolment, roster, ledger, event_log, wanted)
         self.credit = Credit()
         self._intake = Intake(ledger, event_log, self.credit, self._acknowledge)
-        self._told_refused: set[tuple[str, bytes]] = set()
-        self._move_within = 0.0  # seconds in which hosts come that are to be moved to another key of the site
         self._takes = {
             wire.MAGIC + bytes([wire.VERSION, kind]): take
             for kind, take in (
@@ -124,7 +112,10 @@ class AgentsProtocol:
         """A datagram that is not of a session in use: a greeting, the first one after it, or nothing of ours."""
         header = wire.header(datagram)
         if header[0] == wire.HELLO:
-            self._hello(datagram, address)
+            answer = self._greetings.answer(datagram, address, now)
+            if answer:
+                self._write(answer, address)
+            self.heard["HELLO"] += 1
             return
         take = self._takes.get(datagram[:4])
         if take is None:
@@ -142,7 +133,7 @@ class AgentsProtocol:
     def follow(self, keys: SiteKeys) -> None:
         """The keys of the site from now on. Hosts under the one before come for another, each at its own moment."""
         self._sessions.follow(keys)
-        self._move_within = round(max(1.0, len(self._enrolment) / FETCHES), 1)
+        self._greetings.move_within = round(max(1.0, len(self._enrolment) / FETCHES), 1)
 
     def revoke(self) -> None:
         """Plans changed: the sessions of hosts whose key they revoke end."""
@@ -151,13 +142,9 @@ class AgentsProtocol:
 
     def ping(self, host: str) -> None:
         """Ask a host whether it is there."""
-        session = self._sessions.of(host)
-        if session is not None:
-            self._send(session, wire.PING, b"{}")
-        greeted, left = self._greeting.get(host, (None, 0))
-        if greeted is not None and left >= PING_SIZE:
-            self._greeting[host] = greeted, left - PING_SIZE
-            self._send(greeted, wire.PING, b"{}")
+        for session in (self._sessions.of(host), self._greetings.session(host, PING_SIZE)):
+            if session is not None:
+                self._send(session, wire.PING, b"{}")
 
     def reset(self, hosts: Iterable[str]) -> None:
         """Tell these hosts that their plan changed. One that does not hear it learns it with its next beat.
@@ -170,27 +157,6 @@ class AgentsProtocol:
             plan = self._wanted.digest(session.name)
             self._send(session, wire.RESET, json.encode({"plan": plan, "within": within}))
 
-    def _hello(self, datagram: bytes, address: Address) -> None:
-        greeting = wire.open_greeting(datagram)
-        secret = self._sessions.authenticate(greeting, datagram)
-        hello = read_hello(greeting.body)
-        if not self._enrolment.allows(greeting.name, greeting.serial.hex(), greeting.generation):
-            self._tell_refused(greeting, address)
-            raise wire.WireError("refused")
-        session = self._sessions.greet(greeting, hello, address, secret)
-        self._roster.knocked(greeting.name, self._monotonic())
-        have = {spool: self._ledger.last(greeting.name, spool) for spool in hello.spools}
-        about = {"nonce": session.server_nonce.hex(), "plan": self._wanted.digest(greeting.name), "have": have}
-        move = {"rekey": True, "within": self._move_within} if session.rekey else {}
-        body = json.encode({**self._server(), **about, **move})
-        welcome = greeting._replace(kind=wire.WELCOME, session=session.wire.id, body=body)
-        answer = wire.seal_greeting(secret.hello, welcome)
-        if len(answer) <= len(datagram):  # a replayed greeting must not be worth more than it cost
-            self._write(answer, address)
-            if session.hello is not None:
-                self._greeting[greeting.name] = session, len(datagram) - len(answer)
-        self.heard["HELLO"] += 1
-
     def _beat(self, session: AgentSession, body: bytes, now: float) -> None:
         beat = read_beat(body)
         news = self._roster.beat(session.name, now, beat.up, beat.fill, beat.plan)
@@ -200,7 +166,7 @@ class AgentsProtocol:
         self._answer(session)
 
     def _answer(self, session: AgentSession) -> None:
-        move = self._move_within if session.rekey else 0.0
+        move = self._greetings.move_within if session.rekey else 0.0
         answer = _beatack(self._wanted.digest(session.name), bool(self._event_log.degraded), move)
         self._send(session, wire.BEATACK, answer)
 
@@ -229,7 +195,7 @@ class AgentsProtocol:
         """State what follows from hearing a host; on the first datagram of a session also what its greeting said."""
         stated = list(news)
         hello, session.hello = session.hello, None
-        self._greeting.pop(session.name, None)
+        self._greetings.met(session.name)
         if hello is not None:
             self._intake.begin(session.name)
             bound = self._enrolment.bind(session.name, session.serial, session.wire.generation, session.mark)
@@ -255,16 +221,6 @@ class AgentsProtocol:
             self.transport.write(datagram, address)
         except OSError:
             self.refused["send"] += 1
-
-    def _tell_refused(self, greeting: wire.Greeting, address: Address) -> None:
-        who = (greeting.name, greeting.serial)
-        if who in self._told_refused or len(self._told_refused) >= MOST_REFUSED:
-            return
-        self._told_refused.add(who)
-        text = f"{address[0]} greets as {greeting.name}, but that name belongs to another key"
-        fields: dict[str, kinds.Field] = {"address": address[0], "serial": greeting.serial.hex()}
-        event = Event(kind=kinds.HOST_REFUSED, host=greeting.name, severity="warning", text=text, fields=fields)
-        self._event_log.state([event])
 
 
 class AgentsService(Service):

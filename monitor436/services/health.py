@@ -1,17 +1,21 @@
 """How this server itself is: what it drops, refuses and is late with becomes events when it matters."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from msgspec import MsgspecError, json
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
-from monitor436.agent.spool import LIMIT
+from monitor436.agent.store.spool import LIMIT
 from monitor436.model.event import Event
 from monitor436.model.lag import Lag, Stopwatch
 from monitor436.model.troubles import Troubles
+from monitor436.model.vitals import Vitals
 from monitor436.periodic import Periodic
 
 EVERY = 5.0  # seconds between looks
@@ -24,7 +28,8 @@ class Gauges(NamedTuple):
     """Where the values come from.
 
     `lag` holds delays, `syncs` measures how long the disk takes; `drops()` counts what the kernel dropped; `refused`
-    and `heard` count datagrams by reason and by type; `spools()` gives hosts with the bytes that wait there.
+    and `heard` count datagrams by reason and by type; `spools()` gives hosts with the bytes that wait there;
+    `unwritten()` says why events cannot be made durable, "" if they can.
     """
 
     lag: Lag
@@ -33,15 +38,23 @@ class Gauges(NamedTuple):
     refused: Mapping[str, int]
     heard: Mapping[str, int]
     spools: Callable[[], Iterable[tuple[str, int]]]
+    unwritten: Callable[[], str]
 
 
 class Health(Periodic):
-    """States a `server_trouble` event when a trouble begins, and when it is over."""
+    """States a `server_trouble` event when a trouble begins, and when it is over.
+
+    Every value is also kept in the file `keeps`, for `monitor436 doctor`; `server` is this server's name.
+    """
+
+    log = Logger()
 
     def __init__(
         self,
         gauges: Gauges,
         state: Callable[[list[Event]], None],
+        keeps: Path,
+        server: str,
         monotonic: Callable[[], float],
         clock: IReactorTime,
     ) -> None:
@@ -49,26 +62,47 @@ class Health(Periodic):
         self.troubles = Troubles()
         self._gauges = gauges
         self._state = state
+        self._keeps = keeps
+        self._server = server
         self._monotonic = monotonic
-        self._looked = monotonic()
-        self._drops = 0
+        self._began = self._looked = monotonic()
+        self._drops = self._drops_before = 0
         self._refused: Counter[str] = Counter()
         self._heard = 0
+        self._complained = False
 
     def startService(self) -> None:
-        self._looked = self._monotonic()
-        self._drops = self._gauges.drops()
+        self._began = self._looked = self._monotonic()
+        self._drops = self._drops_before = self._gauges.drops()
         super().startService()
 
     def look(self) -> None:
         """Take every value, and state what follows."""
         now = self._monotonic()
-        events = self._dropped(now) + self._turned_away(now) + self._waiting(now)
-        events += self.troubles.measured("lag", self._gauges.lag.p99(), now)
-        events += self.troubles.measured("sync", self._gauges.syncs.longest(now), now)
+        lag, sync, unwritten = self._gauges.lag.p99(), self._gauges.syncs.longest(now), self._gauges.unwritten()
+        fills = sorted(((fill / LIMIT, name) for name, fill in self._gauges.spools()), reverse=True)[:SHOWN]
+        events = self._dropped(now) + self._turned_away(now) + self._waiting(fills, now)
+        events += self.troubles.measured("lag", lag, now)
+        events += self.troubles.measured("disk", float(bool(unwritten)), now, unwritten)
+        events += self.troubles.measured("sync", sync, now)
         self._looked = now
         if events:
             self._state(events)
+        self._keep(
+            Vitals(
+                self._server,
+                os.getpid(),
+                round(now - self._began, 1),
+                dict(self._gauges.heard),
+                dict(self._gauges.refused),
+                max(0, self._drops - self._drops_before),
+                round(lag, 3),
+                round(sync, 3),
+                unwritten,
+                {name: round(part, 3) for part, name in fills},
+                self.troubles.present(),
+            )
+        )
 
     def _dropped(self, now: float) -> list[Event]:
         before, self._drops = self._drops, self._gauges.drops()
@@ -84,12 +118,31 @@ class Health(Periodic):
         value = new.total() / took if new.total() > taken else 0.0
         return self.troubles.measured("refused", round(value, 1), now, reasons)
 
-    def _waiting(self, now: float) -> list[Event]:
+    def _waiting(self, fills: list[tuple[float, str]], now: float) -> list[Event]:
         """The fullest spool of a host."""
-        fills = sorted(((fill / LIMIT, name) for name, fill in self._gauges.spools()), reverse=True)
         fullest = fills[0][0] if fills else 0.0
-        shown = ", ".join(f"{name} {part:.0%}" for part, name in fills[:SHOWN])
+        shown = ", ".join(f"{name} {part:.0%}" for part, name in fills)
         return self.troubles.measured("spools", fullest, now, shown)
+
+    def _keep(self, vitals: Vitals) -> None:
+        """Not synced: after a power cut it says nothing that matters."""
+        new = self._keeps.with_name(self._keeps.name + ".new")
+        try:
+            new.write_bytes(json.encode(vitals))
+            os.replace(new, self._keeps)
+            self._complained = False
+        except OSError as problem:
+            if not self._complained:
+                self._complained = True
+                self.log.warn("{path}: {why}", path=self._keeps, why=problem.strerror)
+
+
+def read_vitals(path: Path) -> Vitals | None:
+    """What a server kept last; None where there is nothing, or nothing that can be read."""
+    try:
+        return json.decode(path.read_bytes(), type=Vitals)
+    except (OSError, MsgspecError):
+        return None
 
 
 def kernel_drops(port: int, table: Path = NET_UDP) -> int:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from monitor436.agent import sockets, wire
-from monitor436.agent.joining import read_beacon
+from monitor436.agent import wire
+from monitor436.agent.link import sockets
+from monitor436.agent.link.joining import read_beacon
 from monitor436.model.event import Event
 from monitor436.model.neighbours import Neighbours
 from monitor436.model.settings import Beacon

@@ -7,9 +7,9 @@ import shutil
 import tempfile
 import unittest
 
-from monitor436.agent import running
 from monitor436.agent.checks import Checks, Host
 from monitor436.agent.plan import Plan
+from monitor436.agent.probe import running
 from monitor436.agent.schedule import SOON
 
 WALL = 1700000000.0

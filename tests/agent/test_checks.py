@@ -5,11 +5,11 @@ import signal
 import unittest
 from typing import Any
 
-from monitor436.agent import running
 from monitor436.agent.notation import Limit
-from monitor436.agent.readings import READINGS, Reading
-from monitor436.agent.running import MOST_CHILDREN
-from monitor436.agent.runs import LOOK_EVERY
+from monitor436.agent.probe import running
+from monitor436.agent.probe.readings import READINGS, Reading
+from monitor436.agent.probe.running import MOST_CHILDREN
+from monitor436.agent.probe.runs import LOOK_EVERY
 from monitor436.agent.schedule import SOON, Schedule
 from tests.agent.checked import SH, ChecksCase
 from tests.agent.written import check

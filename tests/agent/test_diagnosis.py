@@ -2,7 +2,7 @@
 
 import unittest
 
-from monitor436.agent.diagnosis import BAD, NOTE, OK, Finding, Heard, Knock, Tried, beacons, server
+from monitor436.agent.tools.diagnosis import BAD, NOTE, OK, Finding, Heard, Knock, Tried, beacons, server
 
 TAKEN, SILENT = Knock("taken", ""), Knock("silent", "")
 OURS = Heard("ours", "10.0.0.1", "eth0", "srv", 4360, 4360, False)

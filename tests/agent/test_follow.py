@@ -8,8 +8,8 @@ import tempfile
 import unittest
 from typing import Any
 
-from monitor436.agent import logfile, past
-from monitor436.agent.follow import Follower
+from monitor436.agent.tail import logfile, past
+from monitor436.agent.tail.follow import Follower
 
 
 def split(block: bytes) -> "list[str]":

@@ -5,7 +5,7 @@ import unittest
 from typing import Any
 
 from monitor436.agent import event as stated
-from monitor436.agent.forms import Count, Over, Silence
+from monitor436.agent.match.forms import Count, Over, Silence
 
 
 def kept(form: Any) -> Any:

@@ -2,9 +2,9 @@
 
 import unittest
 
-from monitor436.agent import homing as module
 from monitor436.agent import wire
-from monitor436.agent.homing import Homing
+from monitor436.agent.link import homing as module
+from monitor436.agent.link.homing import Homing
 from monitor436.agent.wire import WireError
 
 SECRET = b"h" * 32
@@ -156,13 +156,29 @@ class RekeyedTests(HomingTests):
         alpha = self.homing.servers["alpha"]
         self.assertFalse(self.homing.present(alpha))
         self.assertEqual(self.homing.beating(1.0), [alpha])
-        alpha.greet_anew()
+        alpha.move()
         ((hello, _),) = self.homing.greetings(1.0)
         self.assertEqual(self.hello_key(hello, other, SECRET), [other])
         self.assertIsNotNone(alpha.session)
         self.welcome(hello, "alpha", ONE, other, 7)
         self.assertTrue(self.homing.present(alpha))
         self.assertEqual(alpha.session.id, 7)  # type: ignore[union-attr]
+
+    def test_a_server_that_starts_anew_is_greeted_under_the_key_that_it_knew_first(self) -> None:
+        """Another try would cost a second in which it hears nothing; one that has said that it is to be `move`d to the
+        new key is greeted under that."""
+        self.meet("alpha", ONE)
+        other = b"n" * 32
+        self.homing.rekey(other, 0.0)
+        alpha = self.homing.servers["alpha"]
+        used, now = [], 1.0
+        for begin in (lambda: self.homing.beacon("alpha", "another boot", ONE, 4360, 1.0), alpha.move):
+            begin()
+            for _ in range(2):
+                ((hello, _),) = self.homing.greetings(now)
+                used += self.hello_key(hello, other, SECRET)
+                now = self.homing.greeting_due()
+        self.assertEqual(used, [SECRET, other, other, SECRET])
 
     def test_a_server_that_does_not_answer_is_greeted_by_turns_under_both(self) -> None:
         """It may have no copy of the site's folder yet. After an hour it should have."""

@@ -7,10 +7,11 @@ import shutil
 import tempfile
 import unittest
 
-from monitor436.agent import inbox, report
-from monitor436.agent.inbox import A_TURN, LOOK_EVERY, REFUSED_EVERY, STALE, Inbox
 from monitor436.agent.options import InTheWay, UsageError
-from monitor436.agent.statement import FOLDER, MAX_FILES, NotAnEvent, read
+from monitor436.agent.store import inbox
+from monitor436.agent.store.inbox import A_TURN, LOOK_EVERY, REFUSED_EVERY, STALE, Inbox
+from monitor436.agent.store.statement import FOLDER, MAX_FILES, NotAnEvent, read
+from monitor436.agent.tools import report
 
 NOW = 1700000000.0
 

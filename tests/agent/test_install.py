@@ -7,11 +7,11 @@ import stat
 import tempfile
 import unittest
 
-from monitor436.agent import unit
-from monitor436.agent.install import install, main
 from monitor436.agent.options import HelpWanted, InTheWay, UsageError
-from monitor436.agent.place import Place
-from monitor436.agent.uninstall import uninstall
+from monitor436.agent.tools import unit
+from monitor436.agent.tools.install import install, main
+from monitor436.agent.tools.place import Place
+from monitor436.agent.tools.uninstall import uninstall
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SERVICE = "/etc/systemd/system/" + unit.UNIT

@@ -5,7 +5,7 @@ import re
 import sys
 import unittest
 
-from monitor436.agent.literals import choices, required
+from monitor436.agent.match.literals import choices, required
 from tests.agent import patterns
 
 

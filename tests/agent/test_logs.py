@@ -5,7 +5,7 @@ import random
 import time
 from typing import Any
 
-from monitor436.agent.logs import BUSY, KEPT_EVERY, LATELY, QUIET
+from monitor436.agent.match.logs import BUSY, KEPT_EVERY, LATELY, QUIET
 from tests.agent.checked import ChecksCase
 from tests.agent.written import check
 

@@ -5,10 +5,10 @@ import re
 import signal
 import unittest
 
-from monitor436.agent.block import Block
-from monitor436.agent.budget import Budget, Overrun
-from monitor436.agent.logfile import MAX_LINE
-from monitor436.agent.matcher import MAX_OVERRUNS, TELLING, Matcher
+from monitor436.agent.match.block import Block
+from monitor436.agent.match.budget import Budget, Overrun
+from monitor436.agent.match.matcher import MAX_OVERRUNS, TELLING, Matcher
+from monitor436.agent.tail.logfile import MAX_LINE
 from tests.agent import patterns
 
 ENDLESS = b"a" * 64 + b"!"  # what (a+)+$ tries in 2^64 ways

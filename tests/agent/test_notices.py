@@ -6,7 +6,7 @@ import signal
 import tempfile
 import unittest
 
-from monitor436.agent.notices import MAX_FOLDERS, Notices
+from monitor436.agent.tail.notices import MAX_FOLDERS, Notices
 
 
 class NoticeTests(unittest.TestCase):

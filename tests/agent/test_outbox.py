@@ -7,9 +7,9 @@ import tempfile
 import unittest
 
 from monitor436.agent import event as stated
-from monitor436.agent import outbox as module
-from monitor436.agent.outbox import Outbox
-from monitor436.agent.spool import Spool
+from monitor436.agent.link import outbox as module
+from monitor436.agent.link.outbox import Outbox
+from monitor436.agent.store.spool import Spool
 
 
 class Server:

@@ -2,8 +2,8 @@
 
 import unittest
 
-from monitor436.agent.budget import Budget
-from monitor436.agent.perfdata import number, numbers, sentence
+from monitor436.agent.match.budget import Budget
+from monitor436.agent.probe.perfdata import number, numbers, sentence
 
 PAGE = """\
 DISK OK - free space: / 3326 MB (56%); | /=2643MB;5948;5958;0;5968

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor436.agent import plan, shape
 from monitor436.agent.notation import After, Limit, Over
-from monitor436.agent.readings import READINGS
+from monitor436.agent.probe.readings import READINGS
 
 SYSLOG = {"name": "syslog errors", "log": "/var/log/syslog", "match": ["error", "fail(ed|ure)"], "tags": ["os"]}
 USERS = {

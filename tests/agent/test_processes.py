@@ -6,8 +6,8 @@ import shutil
 import tempfile
 import unittest
 
-from monitor436.agent.processes import HIDDEN, KERNEL_THREAD, NO_PROC, Wanted, count, count_in, hides, running
-from monitor436.agent.procfs import ReadingError
+from monitor436.agent.probe.processes import HIDDEN, KERNEL_THREAD, NO_PROC, Wanted, count, count_in, hides, running
+from monitor436.agent.probe.procfs import ReadingError
 
 NOBODY = 65534
 ME = pwd.getpwuid(os.geteuid()).pw_name

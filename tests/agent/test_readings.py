@@ -7,11 +7,11 @@ import time
 import unittest
 from typing import Any
 
-from monitor436.agent.counters import busy_percent, per_second
-from monitor436.agent.mounts import AWAY, local
-from monitor436.agent.processes import HIDDEN
-from monitor436.agent.procfs import ReadingError
-from monitor436.agent.readings import READINGS
+from monitor436.agent.probe.counters import busy_percent, per_second
+from monitor436.agent.probe.mounts import AWAY, local
+from monitor436.agent.probe.processes import HIDDEN
+from monitor436.agent.probe.procfs import ReadingError
+from monitor436.agent.probe.readings import READINGS
 
 
 class HostCase(unittest.TestCase):

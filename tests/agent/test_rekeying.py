@@ -8,10 +8,10 @@ import unittest
 
 from monitor436.agent import wire
 from monitor436.agent.basis import known
-from monitor436.agent.fetch import slot
-from monitor436.agent.homing import Homing
 from monitor436.agent.identity import Identity, Packed, State
-from monitor436.agent.rekeying import Rekeying
+from monitor436.agent.link.fetch import slot
+from monitor436.agent.link.homing import Homing
+from monitor436.agent.link.rekeying import Rekeying
 
 BEFORE, AFTER, BEACON = b"b" * 32, b"a" * 32, b"c" * 32
 ASKED = {"rekey": True, "within": 10.0}
@@ -55,8 +55,8 @@ class RekeyingTests(unittest.TestCase):
 
     def greeted(self, secret: bytes) -> None:
         """The server has answered, under a key."""
-        self.server.welcomed(wire.Session(5, 0, wire.Key(secret), wire.Key(secret)), self.server.address, 0.0)
-        self.server.secret = secret
+        session = wire.Session(5, 0, wire.Key(secret), wire.Key(secret))
+        self.server.welcomed(session, secret, self.server.address, 0.0)
 
     def given(self, **other: object) -> str:
         """What the door says."""
@@ -97,6 +97,9 @@ class RekeyingTests(unittest.TestCase):
         self.server.greet_at = float("inf")
         self.rekeying.told(self.server, ASKED, 21.0)
         self.assertEqual((self.server.greet_at, self.rekeying.due), (0.0, float("inf")))
+        self.server.greet_at = 22.0
+        self.rekeying.told(self.server, ASKED, 21.5)
+        self.assertEqual(self.server.greet_at, 22.0, "it was greeted already")
         self.assertEqual(len(self.door.asked), 1)
 
     def test_who_is_not_to_be_moved_asks_for_nothing(self) -> None:

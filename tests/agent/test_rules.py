@@ -4,8 +4,8 @@ import unittest
 from typing import Any
 
 from monitor436.agent import event as stated
-from monitor436.agent.block import Block
-from monitor436.agent.rules import LogRule
+from monitor436.agent.match.block import Block
+from monitor436.agent.match.rules import LogRule
 from tests.agent.written import check
 
 AT = 1700000000.25

@@ -6,10 +6,10 @@ import unittest
 from typing import Any
 
 from monitor436.agent import commands
-from monitor436.agent.counters import busy_percent, per_second
-from monitor436.agent.procfs import ReadingError
-from monitor436.agent.readings import READINGS, Reading
-from monitor436.agent.runs import MOST_OUTPUT, MOST_TABLE, CommandRun, ProcessRun, ReadingRun
+from monitor436.agent.probe.counters import busy_percent, per_second
+from monitor436.agent.probe.procfs import ReadingError
+from monitor436.agent.probe.readings import READINGS, Reading
+from monitor436.agent.probe.runs import MOST_OUTPUT, MOST_TABLE, CommandRun, ProcessRun, ReadingRun
 from tests.agent.written import check
 
 AT = 1700000000.0

@@ -8,8 +8,8 @@ import unittest
 from typing import Any
 
 from monitor436.agent import event as stated
-from monitor436.agent import segment as records
-from monitor436.agent.spool import Spool
+from monitor436.agent.store import segment as records
+from monitor436.agent.store.spool import Spool
 
 MIB = 1024 * 1024
 

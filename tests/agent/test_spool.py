@@ -7,10 +7,10 @@ import tempfile
 import unittest
 
 from monitor436.agent import event as stated
-from monitor436.agent import segment
-from monitor436.agent import spool as module
-from monitor436.agent.segment import encode
-from monitor436.agent.spool import Spool
+from monitor436.agent.store import segment
+from monitor436.agent.store import spool as module
+from monitor436.agent.store.segment import encode
+from monitor436.agent.store.spool import Spool
 
 
 def event(text: str) -> "dict[str, object]":

@@ -3,7 +3,7 @@
 import unittest
 
 from monitor436.agent.notation import After, Limit
-from monitor436.agent.thresholds import CRITICAL, OK, WARNING, Steady, judge
+from monitor436.agent.probe.thresholds import CRITICAL, OK, WARNING, Steady, judge
 
 
 def above(value: float, until: "float | None" = None) -> Limit:

@@ -5,9 +5,10 @@ import shutil
 import tempfile
 import unittest
 
-from monitor436.agent import plan, try_rules
+from monitor436.agent import plan
 from monitor436.agent.limits import Limits
-from monitor436.agent.trial import Result, tried
+from monitor436.agent.tools import try_rules
+from monitor436.agent.tools.trial import Result, tried
 
 ANY = Limits("any", "", "any", "")
 NONE = Limits("none", "", "none", "")

@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 
 from monitor436.agent import event as stated
-from monitor436.agent.verdict import MOST, Verdict, shown
+from monitor436.agent.probe.verdict import MOST, Verdict, shown
 from monitor436.agent.wire import MAX_BODY
 from tests.agent.written import check
 

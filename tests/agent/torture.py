@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Iterator
 
-from monitor436.agent.watched import Watched
+from monitor436.agent.tail.watched import Watched
 
 KEPT = 9  # rotated files: more than a story makes while nobody looks
 FORMS = ("numbers", "dates", "link")  # how rotated files are called
@@ -492,5 +492,7 @@ class Story:
         for stream in self.writer.streams:
             places = [place[number] for number in stream.ends if number in place]
             if places != sorted(places):
-                late = [here for here, place in zip(stream.ends, places) if place < max(places[: places.index(place) + 1])]
+                late = [
+                    here for here, place in zip(stream.ends, places) if place < max(places[: places.index(place) + 1])
+                ]
                 raise Lost("out of order: {}".format(late))

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from msgspec import Struct, json
 
-from monitor436.agent import sockets, wire
+from monitor436.agent import wire
 from monitor436.agent.identity import Identity
-from monitor436.agent.joining import read_beacon
+from monitor436.agent.link import sockets
+from monitor436.agent.link.joining import read_beacon
 from monitor436.heart import Heart, Sent
 
 DYING = 10

@@ -12,7 +12,7 @@ from tests.e2e.patience import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-GRACE = 10.0  # seconds for a clean end
+GRACE = 30.0  # seconds for a clean end
 
 
 def command(script: str, module: str, function: str) -> list[str]:

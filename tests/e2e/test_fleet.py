@@ -1,19 +1,21 @@
 """What an operator decides about a fleet: who gets an edit first, who may join, whose key is good."""
 
 import json
-import time
 import zipfile
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
 from monitor436.model.settings import Settings
 from tests.e2e.patience import eventually, pause
-from tests.e2e.servers import PACE, SOON, Server, on_loopback
+from tests.e2e.servers import SOON, Server, calm, on_loopback
 from tests.e2e.stage import Agent, Stage
 
-CANARY_WAIT = 3.0  # seconds
-UNHEARD = 1.0  # seconds in which whoever should not be told has not been told
+CANARY_WAIT = 8.0  # seconds: longer than a canary needs on a machine that is busy with other tests
+UNHEARD = 2.0  # seconds in which whoever should not be told, or heard, has not been
+FOLLOWS = "the last good plan is in force"  # what an agent says at its start, before it greets
 JOIN_AGAIN = 30.0  # seconds: a host asks again after 5 s, then after 10 s more
 LOAD = """\
 hosts: ["*"]
@@ -39,7 +41,7 @@ def without_reading(file: Path, reading: str, to: Path) -> Path:
     with zipfile.ZipFile(file) as source, zipfile.ZipFile(to, "w") as older:
         for name in source.namelist():
             content = source.read(name)
-            if name.endswith("agent/readings.py"):
+            if name.endswith("agent/probe/readings.py"):
                 assert content.count(f'"{reading}": '.encode()) == 1
                 content = content.replace(f'"{reading}": '.encode(), f'"not_{reading}": '.encode())
             older.writestr(name, content)
@@ -57,23 +59,25 @@ class CanaryTests(Stage):
         self.site.plan(LOAD.format(name="first", reading="load1"))
         self.site.start()
 
-    def in_force(self, host: str, after: int) -> float:
-        """When the plan of a host was in force that is the `after`th there, counted from 0."""
-        told = self.site.event(host=host, kind="plan_in_force", after=after, seconds=SOON + CANARY_WAIT)
-        return time.monotonic() if told else 0.0
+    def in_force(self, host: str, after: int) -> dict[str, Any]:
+        """The event that the plan of a host is in force that is the `after`th there, counted from 0."""
+        return self.site.event(host=host, kind="plan_in_force", after=after, seconds=SOON + CANARY_WAIT)
 
     def test_an_edit_is_tried_by_the_canary_group_first(self) -> None:
         """Then it is in force on the others; one event for each step."""
         for host in ("c1", "w1"):
             self.agent(self.site, host).start()
             self.in_force(host, 0)
+        told = len(self.site.events(kind="plans_changed"))
         self.site.plan(LOAD.format(name="second", reading="load5"))
-        tried = self.in_force("c1", 1)
-        self.assertEqual(len(self.site.events(host="w1", kind="plan_in_force")), 1)
-        self.assertGreater(self.in_force("w1", 1) - tried, CANARY_WAIT - 2.0)
-        texts = [event["text"] for event in self.site.events(kind="plans_changed")]
-        self.assertIn("1 host to follow another plan first", texts[-2])
-        self.assertIn("now 1 more host to", texts[-1])
+        steps = [self.site.event(kind="plans_changed", after=told), self.in_force("c1", 1)]
+        steps += [self.site.event(kind="plans_changed", after=told + 1), self.in_force("w1", 1)]
+        self.assertIn("1 host to follow another plan first", steps[0]["text"])
+        self.assertIn("now 1 more host to", steps[2]["text"])
+        lines = [self.site.events().index(step) for step in steps]
+        self.assertEqual(lines, sorted(lines))
+        tried, all_told = (datetime.fromisoformat(steps[at]["time"]) for at in (0, 2))
+        self.assertGreater((all_told - tried).total_seconds(), CANARY_WAIT - 0.1)
         self.assertEqual(len({host["plan"] for host in self.both_listed().values()}), 1)
 
     def both_listed(self) -> dict[str, dict[str, str]]:
@@ -161,12 +165,13 @@ class ApprovalTests(Stage):
         eventually(lambda: self.names()["h1"].get("greeted"), SOON, "bound")
         self.assertNotEqual(self.names()["h1"]["serial"], serial)
         self.site.stop()
+        greeted = second.output.count("greeted by")
         self.site.start()
-        eventually(lambda: second.output.count("greeted by") == 2, SOON, "greeted again")
+        eventually(lambda: second.output.count("greeted by") > greeted, SOON, "greeted again")
         first.start()
         refused = self.site.event(kind="host_refused")
         self.assertEqual((refused["host"], refused["fields"]["serial"]), ("h1", serial))
-        self.assertEqual(self.site.hosts()["h1"]["state"], "up")
+        eventually(lambda: self.site.hosts()["h1"]["state"] == "up", SOON, "the one that has the name is up")
 
 
 class GenerationTests(Stage):
@@ -182,7 +187,7 @@ class GenerationTests(Stage):
 
     def test_a_generation_more_shuts_out_the_key_at_once_and_a_new_join_lets_the_host_in(self) -> None:
         """Its running session ends, and other hosts notice nothing. A copy of the old key is good for nothing."""
-        server = self.server().start()
+        server = self.server(calm()).start()
         agent, bystander = self.joined(server, "h1"), self.joined(server, "h2")
         stolen = self.kept(agent).read_bytes()
         self.assertEqual(json.loads(stolen)["generation"], 0)
@@ -191,7 +196,7 @@ class GenerationTests(Stage):
         down = server.event(host="h1", kind="host_down")
         self.assertEqual(down["fields"]["reason"], "silent")
         agent.write(["line of a host that is shut out"])
-        pause(PACE.late)
+        pause(UNHEARD)
         self.assertEqual(server.lines("h1"), [])
         agent.stop()
         self.kept(agent).unlink()
@@ -202,8 +207,10 @@ class GenerationTests(Stage):
         agent.stop()
         good = self.kept(agent).read_bytes()
         self.kept(agent).write_bytes(stolen)
+        begun = agent.output.count(FOLLOWS)
         agent.start()
-        pause(PACE.late)
+        eventually(lambda: agent.output.count(FOLLOWS) > begun, SOON, "it runs")
+        pause(UNHEARD)
         self.assertEqual(server.hosts()["h1"]["state"], "stopped")
         agent.stop()
         self.kept(agent).write_bytes(good)

@@ -8,8 +8,17 @@ from msgspec import structs
 
 from tests.e2e.patience import eventually, pause
 from tests.e2e.processes import MONITOR436, Process, run
-from tests.e2e.servers import LOOPBACK, PACE, SOON, on_loopback
+from tests.e2e.servers import LOOPBACK, PACE, SOON, Server, on_loopback
 from tests.e2e.stage import Agent, Stage
+
+SLOW = 6.0  # seconds of silence that the plan of one host allows
+AWAY = 3.0  # seconds without a server
+
+
+def told_of(server: Server, host: str) -> list[str]:
+    """The kinds of the events about a host, in the order of the file."""
+    kinds = [event["kind"] for event in server.events(host=host)]
+    return [kind for kind in kinds if kind.startswith(("host_", "duplicate_"))]
 
 
 class LivenessTests(Stage):
@@ -32,8 +41,64 @@ class LivenessTests(Stage):
         self.assertEqual(up["fields"]["was"], "down")
         self.assertGreaterEqual(up["fields"]["seconds"], down["fields"]["seconds"])
         eventually(lambda: server.hosts()["h1"]["state"] == "up", SOON, "it is listed as up")
-        kinds = [event["kind"] for event in server.events(host="h1") if event["kind"].startswith("host_")]
-        self.assertEqual(kinds, ["host_joined", "host_found", "host_late", "host_down", "host_up"])
+        self.assertEqual(told_of(server, "h1"), ["host_joined", "host_found", "host_late", "host_down", "host_up"])
+        self.complete(server)
+
+    def test_each_host_has_the_time_out_of_its_plan(self) -> None:
+        """Both are killed at once; the one whose plan says so is given more time."""
+        server = self.server().start()
+        slow, quick = self.joined(server, "slow"), self.joined(server, "quick")
+        server.plan(f"hosts: [slow]\nbeat: 1s\nlate: {SLOW:g}s\n", "slower.yaml")
+        server.event(host="slow", kind="plan_in_force", after=len(server.events(host="slow", kind="plan_in_force")))
+        slow.kill()
+        quick.kill()
+        down = {host: server.event(SLOW + SOON, host=host, kind="host_down") for host in ("slow", "quick")}
+        silent = {host: event["fields"]["seconds"] for host, event in down.items()}
+        self.assertGreaterEqual(silent["slow"], SLOW + PACE.pings)
+        self.assertLess(silent["slow"], SLOW + PACE.pings + 2)
+        self.assertLess(silent["quick"], PACE.late + PACE.pings + 2)
+
+    def test_a_host_that_never_came_is_told_once(self) -> None:
+        """A plan names it; when it comes it is found."""
+        settings = on_loopback()
+        patience = structs.replace(settings.heartbeat, unknown_after=2.0)
+        server = self.server(structs.replace(settings, heartbeat=patience))
+        ghost = self.follower(server, "ghost")
+        server.start()
+        eventually(lambda: server.hosts()["ghost"]["state"] == "unknown", SOON, "it is waited for")
+        down = server.event(host="ghost", kind="host_down")
+        self.assertEqual((down["severity"], down["fields"]["reason"]), ("critical", "never_seen"))
+        self.assertGreaterEqual(down["fields"]["seconds"], 2.0)
+        pause(3.0)
+        ghost.start()
+        server.event(host="ghost", kind="host_found")
+        eventually(lambda: server.hosts()["ghost"]["state"] == "up", SOON, "it is listed as up")
+        self.assertEqual(told_of(server, "ghost"), ["host_down", "host_joined", "host_found"])
+
+    def test_what_is_known_of_hosts_outlives_the_server(self) -> None:
+        """Killed and started again, it repeats no verdict, finds nobody anew, and knows when each was heard."""
+        server = self.server().start()
+        gone, stays = self.joined(server, "gone"), self.joined(server, "stays")
+        gone.kill()
+        server.event(host="gone", kind="host_down")
+        eventually(lambda: server.hosts()["gone"]["state"] == "down", SOON, "it is listed as down")
+        server.kill()
+        before = server.hosts()["gone"]
+        pause(AWAY)
+        server.start()
+        eventually(lambda: server.hosts()["gone"]["age"] > before["age"], SOON, "the next run has kept something")
+        after = server.hosts()["gone"]
+        self.assertEqual((after["state"], after["boot"]), ("down", before["boot"]))
+        self.assertGreaterEqual(after["age"], before["age"] + AWAY)
+        self.assertGreaterEqual(after["lasted"], before["lasted"] + AWAY)
+        stays.write(["line of the second run"])
+        eventually(lambda: server.lines("stays"), SOON, "the other one is there")
+        pause(2 * PACE.late)
+        self.assertEqual(told_of(server, "gone"), ["host_joined", "host_found", "host_late", "host_down"])
+        self.assertEqual(told_of(server, "stays"), ["host_joined", "host_found"])
+        gone.start()
+        up = server.event(host="gone", kind="host_up")
+        self.assertGreaterEqual(up["fields"]["seconds"], after["age"])
         self.complete(server)
 
     def test_an_agent_that_is_told_to_stop_is_not_an_outage(self) -> None:
@@ -75,8 +140,7 @@ class LivenessTests(Stage):
         agent.write(["line that both read"])
         eventually(lambda: len(server.lines("h1")) == 2, SOON, "the line of both")
         pause(5 * PACE.late)
-        told_of = [event["kind"] for event in server.events(host="h1") if event["kind"].startswith(("host_", "dup"))]
-        self.assertEqual(told_of, ["host_joined", "host_found", "duplicate_name"])
+        self.assertEqual(told_of(server, "h1"), ["host_joined", "host_found", "duplicate_name"])
         self.assertEqual((agent.stop(), copy.stop()), (0, 0))
         self.complete(server)
 

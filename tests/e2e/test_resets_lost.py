@@ -13,8 +13,8 @@ from tests.e2e.servers import Server, on_segment
 from tests.e2e.stage import Agent, Stage
 
 HOSTS = tuple(f"h{number}" for number in range(1, 7))
-BEAT = 5.0  # seconds, as the settings come
-START = 3.0  # seconds in which a fetch on this machine, shared by all these hosts, has started and ended
+BEAT = 10.0  # seconds
+START = 8.0  # seconds in which a fetch on this machine, shared by all these hosts and other tests, has come and gone
 PLAN = """\
 hosts: ["*"]
 checks:

@@ -5,7 +5,7 @@ import unittest
 from typing import Any
 
 from monitor436.agent.wire import MAX_DATAGRAM
-from monitor436.udp_port import BURST, BURSTS, Burst, UdpPort
+from monitor436.udp_port import BURST, BURSTS, TURN, Burst, UdpPort
 
 HERE = "127.0.0.1"
 
@@ -25,7 +25,8 @@ class UdpPortTests(unittest.TestCase):
     def setUp(self) -> None:
         self.bursts: list[Burst] = []
         self.reactor: Any = Reactor()
-        self.port = UdpPort((HERE, 0), 1 << 20, self, self.reactor)
+        self.now = self.takes = 0.0  # seconds, and those that a burst takes
+        self.port = UdpPort((HERE, 0), 1 << 20, self, self.reactor, lambda: self.now)
         self.port.start()
         self.other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(self.other.close)
@@ -36,6 +37,7 @@ class UdpPortTests(unittest.TestCase):
     def arrived(self, burst: Burst) -> None:
         """What the port hands on."""
         self.bursts.append(burst)
+        self.now += self.takes
 
     def send(self, *datagrams: bytes) -> None:
         """Somebody sends."""
@@ -55,6 +57,16 @@ class UdpPortTests(unittest.TestCase):
         self.send(*sent)
         self.port.doRead()
         self.assertEqual([len(burst) for burst in self.bursts], [BURST] * BURSTS)
+        self.port.doRead()
+        self.assertEqual([datagram for burst in self.bursts for datagram, _ in burst], sent)
+
+    def test_other_work_gets_its_turn_soon_if_each_datagram_costs_much(self) -> None:
+        """A whole fleet greets: a read ends with the burst that takes its time."""
+        self.takes = TURN / 2
+        sent = [b"%d" % number for number in range(BURST * 3)]
+        self.send(*sent)
+        self.port.doRead()
+        self.assertEqual(len(self.bursts), 2)
         self.port.doRead()
         self.assertEqual([datagram for burst in self.bursts for datagram, _ in burst], sent)
 

@@ -45,7 +45,9 @@ def judge(servers: list[ServerMachine], hosts: list[HostMachine], folder: Path) 
     doubled_ids = [each for found in by_server for each, copies in found.items() if len(copies) > 1]
     shared = [each for each, times in Counter(each for found in by_server for each in found).items() if times > 1]
     unmarked = [
-        each for each in shared if sum(not copies[0].get("again") for copies in (f[each] for f in by_server if each in f)) > 1
+        each
+        for each in shared
+        if sum(not copies[0].get("again") for copies in (f[each] for f in by_server if each in f)) > 1
     ]
     ids: dict[str, set[str]] = {}
     for found in by_server:

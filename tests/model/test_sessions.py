@@ -245,6 +245,24 @@ class EnrolmentTests(unittest.TestCase):
             assert given is not None
             self.assertEqual((given.state, given.serial), ("", serial))
 
+    def test_how_a_host_came_by_its_key_is_kept(self) -> None:
+        """For as long as it has that key: with a token, approved, or in its file, which the serial tells."""
+        names = Enrolment([])
+        names.join("web1", "01" * 8)
+        waiting = names.join("web2", "02" * 8, "aa", True)
+        assert waiting is not None
+        self.assertEqual(waiting.way, "")
+        names.take(structs.replace(waiting, state="approved"))
+        names.join("web2", "02" * 8, "aa", True)
+        for name, serial in (("web1", "01"), ("web2", "02"), ("web3", "03"), ("web4", "04")):
+            names.bind(name, serial * 8, 0, "site")
+            names.bind(name, serial * 8, 0, "another")
+        came = [bound.came("03" * 8) for bound in names.names()]
+        self.assertEqual(came, ["token", "approved", "packed", ""])
+        names.join("web5", "05" * 8)
+        names.bind("web5", "06" * 8, 0)
+        self.assertEqual([names.of("web5").came(each * 8) for each in ("06", "05")], ["packed", ""])  # type: ignore[union-attr]
+
     def test_a_name_that_is_forgotten_is_free(self) -> None:
         """For the next machine."""
         names = Enrolment([])

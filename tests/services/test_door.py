@@ -9,7 +9,7 @@ from treq.testing import StubTreq
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.agent import wire
-from monitor436.agent.door import authorization
+from monitor436.agent.link.door import authorization
 from monitor436.model import event as kinds
 from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event

@@ -1,5 +1,7 @@
 """How the server itself is."""
 
+import os
+import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -8,11 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from monitor436.agent.spool import LIMIT
+from monitor436.agent.store.spool import LIMIT
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.lag import Lag, Stopwatch
-from monitor436.services.health import EVERY, Gauges, Health, kernel_drops, timed
+from monitor436.model.troubles import LIMITS
+from monitor436.services.health import EVERY, Gauges, Health, kernel_drops, read_vitals, timed
 
 TABLE = """\
    sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
@@ -33,10 +36,12 @@ class HealthTests(SynchronousTestCase):
         self.refused: Counter[str] = Counter()
         self.heard: Counter[str] = Counter()
         self.spools: dict[str, int] = {}
-        gauges = Gauges(
-            self.lag, self.syncs, lambda: self.drops, self.refused, self.heard, lambda: list(self.spools.items())
-        )
-        self.health = Health(gauges, self.told.extend, self.clock.seconds, self.clock)
+        self.unwritten = ""
+        self.kept = Path(tempfile.mkdtemp()) / "vitals.json"
+        self.addCleanup(lambda: shutil.rmtree(self.kept.parent, ignore_errors=True))
+        waiting, unwritten = lambda: list(self.spools.items()), lambda: self.unwritten
+        gauges = Gauges(self.lag, self.syncs, lambda: self.drops, self.refused, self.heard, waiting, unwritten)
+        self.health = Health(gauges, self.told.extend, self.kept, "srv", self.clock.seconds, self.clock)
         self.health.startService()
         self.addCleanup(self.health.stopService)
 
@@ -113,6 +118,64 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(self.passes(300), [])
         self.spools.clear()
         self.assertEqual(self.passes(90), [("spools", "over")])
+
+    def test_a_disk_that_fails_is_told_with_the_reason(self) -> None:
+        """Once, though it is tried again every few seconds; over after a minute in which it worked."""
+        self.unwritten = "No space left on device"
+        self.assertEqual(self.passes(EVERY), [("disk", "begun")])
+        self.assertEqual((self.told[0].severity, "No space left" in self.told[0].text), ("critical", True))
+        for unwritten in ("", "No space left on device") * 5:
+            self.unwritten = unwritten
+            self.assertEqual(self.passes(30), [])
+        self.unwritten = ""
+        self.assertEqual(self.passes(65), [("disk", "over")])
+
+    def test_every_trouble_can_begin_and_end(self) -> None:
+        """Each as one event; together they are all that there are limits for."""
+        for _ in range(600):
+            self.lag.took(2.0)
+        self.syncs.starts(self.clock.seconds())
+        self.spools["web1"] = LIMIT
+        self.unwritten = "Input/output error"
+        told = []
+        for _ in range(8):
+            self.drops += 1
+            self.refused["tag"] += 1000
+            told += self.passes(EVERY)
+        self.assertEqual(sorted(told), sorted((name, "begun") for name in LIMITS))
+        self.assertEqual(self.health.troubles.present().keys(), LIMITS.keys())
+        self.syncs.stops(self.clock.seconds())
+        self.spools.clear()
+        self.unwritten = ""
+        for _ in range(600):
+            self.lag.took(0.0)
+        self.assertEqual(sorted(self.passes(90)), sorted((name, "over") for name in LIMITS))
+        self.assertEqual(self.passes(600), [])
+
+    def test_what_is_measured_is_kept_for_whoever_asks(self) -> None:
+        """Counts since the start of this server, though the kernel counts for longer; troubles in their words."""
+        self.heard["BEAT"] += 5
+        self.refused["tag"] += 2
+        self.drops += 3
+        self.spools["web1"] = LIMIT // 2
+        self.passes(EVERY)
+        kept = read_vitals(self.kept)
+        assert kept is not None
+        self.assertEqual((kept.server, kept.process, kept.up), ("srv", os.getpid(), EVERY))
+        self.assertEqual((kept.heard["BEAT"], kept.refused, kept.dropped), (5, {"tag": 2}, 3))
+        self.assertEqual(kept.fullest, {"web1": 0.5})
+        self.assertEqual(kept.troubles, {"kernel_drops": "the kernel dropped 3 datagrams that were not read in time"})
+        self.passes(90)
+        kept = read_vitals(self.kept)
+        assert kept is not None
+        self.assertEqual((kept.dropped, kept.troubles), (3, {}))
+
+    def test_a_file_that_cannot_be_kept_is_in_nobodys_way(self) -> None:
+        """Troubles are told all the same."""
+        shutil.rmtree(self.kept.parent)
+        self.drops += 1
+        self.assertEqual(self.passes(EVERY), [("kernel_drops", "begun")])
+        self.assertIsNone(read_vitals(self.kept))
 
 
 class GaugeTests(SynchronousTestCase):

@@ -12,8 +12,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.agent import wire
-from monitor436.agent.door import authorization
-from monitor436.agent.joining import read_beacon
+from monitor436.agent.link.door import authorization
+from monitor436.agent.link.joining import read_beacon
 from monitor436.model import event as kinds
 from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.agent import wire
-from monitor436.agent.joining import read_beacon
+from monitor436.agent.link.joining import read_beacon
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.roster import Roster

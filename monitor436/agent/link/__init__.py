@@ -1,0 +1,1 @@
+"""The way to the servers: who they are, what goes out, what is fetched."""

@@ -1,0 +1,1 @@
+"""What is kept on this host until a server has it."""

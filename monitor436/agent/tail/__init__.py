@@ -1,0 +1,1 @@
+"""Log files, followed by their names through whatever happens to them."""

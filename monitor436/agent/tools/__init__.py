@@ -1,0 +1,1 @@
+"""The commands of the agent file beside running: nothing of them stays resident."""

@@ -1,0 +1,25 @@
+"""How a server itself is: what it counts and measures, as `monitor436 doctor` shows it."""
+
+from msgspec import Struct
+
+
+class Vitals(Struct, frozen=True):
+    """Taken at one moment. Counts are those since the server started, `up` seconds ago; bytes of spools are parts of 1.
+
+    `heard` counts datagrams by type, `refused` by reason, `dropped` those that the kernel dropped. `lag` is how late the
+    server came to what it had to do in the last minute, 99th percentile, and `sync` how long the disk took to make
+    events durable, at most, since the moment before: seconds. `unwritten` says why events cannot be made durable at
+    present. `fullest` are the hosts whose spools are fullest; `troubles` are those that it has told of.
+    """
+
+    server: str
+    process: int
+    up: float
+    heard: dict[str, int]
+    refused: dict[str, int]
+    dropped: int
+    lag: float
+    sync: float
+    unwritten: str = ""
+    fullest: dict[str, float] = {}
+    troubles: dict[str, str] = {}

@@ -1,0 +1,167 @@
+"""Twenty-four hours in which no server answers, and what the server makes of them afterwards.
+
+Real checks, a real spool on a disk and the real doorway; only the clock is made up.
+"""
+
+import math
+import os
+import selectors
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, NamedTuple
+
+from monitor436.agent import event as stated
+from monitor436.agent import plan, wire
+from monitor436.agent.checks import Checks, Host
+from monitor436.agent.link.outbox import Outbox
+from monitor436.agent.probe.readings import READINGS, Reading
+from monitor436.agent.store import segment
+from monitor436.agent.store.spool import Spool
+from monitor436.model.event import Event
+from monitor436.model.proof import Proof
+from tests.services.doorway import Agent, DoorwayCase
+
+KIB = 1024
+LIMIT = 1536 * KIB  # bytes of a spool that is too small for this day
+MINUTE, HOUR, DAY = 60, 3600, 86400
+SAMPLED, UNSTEADY = 5, 4  # checks: those that send their value each minute, and those that change their state each minute
+LINES = 2  # a minute, in the log
+KILLS = (5 * HOUR, 17 * HOUR)
+ROTATED = 12 * HOUR
+DRAINED = 2 * HOUR  # seconds after the outage in which everything has gone
+
+
+class Emitted(NamedTuple):
+    """An event as a check stated it: how much it matters, and what it says."""
+
+    rank: int
+    text: str
+
+
+class Machine:
+    """One host: its log, its checks and its spool, over several runs of the agent. It is told the time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "app.log"
+        self.log.touch()
+        self.written: list[str] = []
+        self.emitted: dict[str, list[Emitted]] = {}  # by spool, in the order of its numbers
+        self.largest = 0  # bytes that the spool has had on the disk
+        self.now = 0.0
+        self._selector = selectors.DefaultSelector()
+        self.start()
+
+    def start(self) -> None:
+        """The next run of the agent."""
+        self.spool = Spool(str(self.folder / "spool"), f"{len(self.emitted) + 1:016x}", LIMIT)
+        self.emitted[self.spool.id] = []
+        host = Host(lambda argv: "", lambda path: "", lambda: 1.7e9 + self.now)
+        self.checks = Checks(self.emit, host, self._selector, self.spool.kept)
+        self.checks.adopt(self._plan(), self.now)
+
+    def kill(self) -> None:
+        """End it without a goodbye."""
+        os.close(self.spool._file)
+        self.spool._reader.close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.spool.close()
+        self._selector.close()
+
+    def emit(self, events: list[dict[str, object]], kept: dict[str, object]) -> None:
+        """What checks state becomes durable."""
+        self.spool.append(events, kept)
+        told = (Emitted(segment.rank(event), str(event["text"])) for event in events)
+        self.emitted[self.spool.id].extend(told)
+        self.largest = max(self.largest, self.on_disk())
+
+    def on_disk(self) -> int:
+        """Bytes of the spool's files."""
+        return sum(path.stat().st_size for path in (self.folder / "spool").glob("*.jsonl"))
+
+    def turn(self) -> None:
+        """A turn of the agent's loop: logs wait while the spool is full."""
+        self.checks.run(self.now, logs=not self.spool.full)
+
+    def write(self) -> None:
+        """An application goes on."""
+        lines = [f"line {len(self.written) + number} {'x' * 100}" for number in range(LINES)]
+        self.written += lines
+        with open(self.log, "a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    def rotate(self) -> None:
+        """As logrotate does it."""
+        self.log.rename(self.log.with_name("app.log.1"))
+        self.log.touch()
+
+    def _plan(self) -> plan.Plan:
+        checks: list[dict[str, object]] = [{"name": "app", "log": str(self.log), "match": ["line"], "severity": "warning"}]
+        checks += [{"name": f"sampled {n}", "reading": "load1", "every": MINUTE, "metric": f"m{n}"} for n in range(SAMPLED)]
+        limits = {"warning": "above 0.5", "critical": "above 1.5"}
+        checks += [{"name": f"unsteady {n}", "reading": "load1", "every": MINUTE, **limits} for n in range(UNSTEADY)]
+        found = plan.read({"checks": checks})
+        return found._replace(checks=tuple(self._made_up(check) for check in found.checks))
+
+    def _made_up(self, check: Any) -> Any:
+        """Readings of this test in place of the load."""
+        if not hasattr(check, "reading"):
+            return check
+        return check._replace(reading="made up, steady" if check.metric else "made up, unsteady")
+
+
+class DayOfOutageTests(DoorwayCase):
+    """A host that has greeted nobody since it started."""
+
+    rotate_at = 1 << 30
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(rmtree, folder)
+        readings: dict[str, Callable[[str, str], float]] = {
+            "made up, steady": lambda of, root: math.sin(self.machine.now),
+            "made up, unsteady": lambda of, root: float(self.machine.now // MINUTE % 3),
+        }
+        for name, value in readings.items():
+            READINGS[name] = Reading(value, "")
+            self.addCleanup(READINGS.pop, name)
+        self.machine = Machine(folder)
+        self.addCleanup(lambda: self.machine.close())
+
+    def live(self, seconds: int) -> None:
+        """So much time passes on the host."""
+        machine = self.machine
+        for second in range(int(machine.now) + MINUTE, int(machine.now) + seconds + 1, MINUTE):
+            machine.now = float(second)
+            machine.write()
+            if second == ROTATED:
+                machine.rotate()
+            if second in KILLS:
+                machine.kill()
+                machine.start()
+            if second % HOUR == 0:
+                machine.spool.age(HOUR)
+            machine.turn()
+
+    def drain(self, server: str) -> None:
+        """The server is there again: the agent ships, and reads on in its logs as soon as it has room."""
+        machine = self.machine
+        outbox = Outbox(machine.spool)
+        agent = Agent("web1", self.door, self.port)
+        have = agent.greet(spools=machine.spool.live())["have"]
+        outbox.restart(have, machine.now, server)  # type: ignore[arg-type]
+        end = machine.now + DRAINED
+        while machine.now < end:
+            machine.now += 0.5
+            machine.turn()
+            while bodies := outbox.send(machine.now):
+                for body in bodies:
+                    for kind, message in agent.ask(wire.EVENTS, body):
+                        self.assertEqual(kind, wire.ACK)
+                        outbox.acknowledge(message["s"], message["n"], machine.now, message["w"])  # type: ignore[arg-type]
