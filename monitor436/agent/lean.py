@@ -17,11 +17,19 @@ class Compiled:
     def __init__(self, stream: "object", file: "object") -> None:
         self._stream = stream
         self._file = file
+        self._below = {}  # type: dict[str, object]  # packages, and the loader of the modules in each
         self._next = self._take()
 
     def find_spec(self, name: str, path: "object" = None, target: "object" = None) -> "object":
         """As the import system asks for it."""
-        return type(__spec__)(name, self) if name == self._next[0] else None  # type: ignore[arg-type]
+        if name != self._next[0]:
+            return None
+        spec = type(__spec__)(name, self)  # type: ignore[arg-type]
+        folder, module = os.path.split(self._next[1])
+        if module == "__init__.py":
+            spec.submodule_search_locations = [folder]
+            self._below[name] = type(self._file)(folder)  # type: ignore[call-arg]
+        return spec
 
     def create_module(self, spec: "object") -> None:
         """A module as usual."""
@@ -30,7 +38,8 @@ class Compiled:
         """Run what was compiled."""
         _, path, code = self._next
         self._next = self._take()
-        module.__loader__, module.__file__ = self._file, path  # type: ignore[attr-defined]
+        loader = self._below.get(module.__name__.rpartition(".")[0], self._file)  # type: ignore[attr-defined]
+        module.__loader__, module.__file__ = loader, path  # type: ignore[attr-defined]
         exec(code, module.__dict__)  # type: ignore[arg-type]
 
     def _take(self) -> "tuple[str, str, object]":

@@ -11,6 +11,7 @@ COMMANDS = {
     "beat": "Send heartbeats, and nothing else.",
     "config": "Check settings and plans.",
     "demo": "Show the whole system at work on this machine.",
+    "explain": "Tell everything about one host.",
     "host": "Approve or forget a host.",
     "hosts": "List the hosts this server knows.",
     "init": "Write a new folder with settings and plans.",

@@ -17,7 +17,10 @@ FILES = {
     "packed_for_a_test/__init__.py": "",
     "packed_for_a_test/one.py": ONE,
     "packed_for_a_test/two.py": '"""Two."""\nfrom packed_for_a_test import four\ndef fails():\n    return 1 / 0\n',
-    "packed_for_a_test/three.py": "",
+    "packed_for_a_test/three.py": "from packed_for_a_test.below import five\n",
+    "packed_for_a_test/below/__init__.py": "",
+    "packed_for_a_test/below/five.py": '"""Five."""\nFIVE = 5\n',
+    "packed_for_a_test/below/six.py": "",
     "packed_for_a_test/four.py": "BESIDE = __loader__.get_data('beside')\n",
     "beside": "what is packed beside the code",
 }
@@ -58,6 +61,14 @@ class LeanTests(unittest.TestCase):
         two = sys.modules["packed_for_a_test.two"]
         self.assertEqual(two.__file__, os.path.join(self.file, "packed_for_a_test", "two.py"))
         self.assertIn("1 / 0", two.__loader__.get_source(two.__name__))  # type: ignore[union-attr]
+
+    def test_packages_in_the_package_are_packages(self) -> None:
+        """What is in them is loaded as well, knows its source, and can be followed by modules that are not."""
+        lean.load("packed_for_a_test.one")
+        five = sys.modules["packed_for_a_test.below.five"]
+        self.assertEqual((five.FIVE, five.__doc__), (5, None))
+        self.assertEqual(five.__loader__.get_source(five.__name__), FILES["packed_for_a_test/below/five.py"])  # type: ignore[union-attr]
+        self.assertEqual(importlib.import_module("packed_for_a_test.below.six").__package__, "packed_for_a_test.below")
 
     def test_a_module_that_is_not_the_next_is_left_to_others(self) -> None:
         """As after a child that died half way."""

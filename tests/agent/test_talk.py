@@ -11,9 +11,9 @@ from monitor436.agent.link.talk import Talk
 class RefusedTests(unittest.TestCase):
     """What is refused gets no answer, and is counted by its reason."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         homing = Homing("web1", b"s" * 8, 0, b"k" * 32, dict, lambda size: b"r" * size)
-        self.said = []
+        self.said = []  # type: list[str]
         self.talk = Talk(homing, self.fail, {}, self.said.append)
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         for each in (self.ours, self.theirs):
@@ -21,11 +21,11 @@ class RefusedTests(unittest.TestCase):
             self.addCleanup(each.close)
         self.talk.over(_Named(self.ours))
 
-    def test_nothing_refused_is_nothing_told(self):
+    def test_nothing_refused_is_nothing_told(self) -> None:
         """Not even an empty field."""
         self.assertEqual(self.talk.told_of_refused(), {})
 
-    def test_what_was_refused_is_told_by_reason_the_most_first(self):
+    def test_what_was_refused_is_told_by_reason_the_most_first(self) -> None:
         """With an answer to none of it."""
         stranger = wire.Key(b"x" * 32)
         for _ in range(3):
@@ -37,7 +37,7 @@ class RefusedTests(unittest.TestCase):
         with self.assertRaises(BlockingIOError):
             self.theirs.recv(2048)
 
-    def test_what_cannot_be_sent_is_counted_too(self):
+    def test_what_cannot_be_sent_is_counted_too(self) -> None:
         """And said once."""
         self.theirs.close()
         for _ in range(2):

@@ -31,6 +31,14 @@ class Judgement(NamedTuple):
         """Nothing to be found fault with."""
         return not any(self[2:])
 
+    def told(self) -> str:
+        """What is found fault with, in words: the first few of each kind."""
+        lines = []
+        for name, value in zip(self._fields[2:], self[2:], strict=True):
+            some = value[:SHOWN] if isinstance(value, list) else [value] if value else []
+            lines += [f"{name} ({len(value)}):", *some] if isinstance(value, list) and value else some
+        return "\n".join(lines)
+
 
 def missing(servers: Iterable[ServerMachine], hosts: Iterable[HostMachine]) -> int:
     """How many lines are in no events file yet."""
@@ -40,7 +48,6 @@ def missing(servers: Iterable[ServerMachine], hosts: Iterable[HostMachine]) -> i
 
 def judge(servers: list[ServerMachine], hosts: list[HostMachine], folder: Path) -> Judgement:
     """Look at everything, with everything stopped."""
-    by_server = [{}, {}]  # type: list[dict[str, list[dict[str, Any]]]]
     by_server = [_by_id(server) for server in servers]
     doubled_ids = [each for found in by_server for each, copies in found.items() if len(copies) > 1]
     shared = [each for each, times in Counter(each for found in by_server for each in found).items() if times > 1]

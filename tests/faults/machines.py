@@ -97,6 +97,10 @@ class HostMachine(Machine):
     def launch(self) -> None:
         self.runs.start()
 
+    def follows(self) -> bool:
+        """Whether its agent has said that its plan is in force."""
+        return "in force: 1 check" in self.runs.output
+
     def write(self, count: int) -> None:
         """The application says something."""
         numbers = range(self.written + 1, self.written + count + 1)

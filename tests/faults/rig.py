@@ -16,6 +16,7 @@ SERVERS, HOSTS = ("s1", "s2"), ("h1", "h2", "h3")
 HARM = {"loss": 0.1, "double": 0.1, "late": 0.1}  # of all frames, each way
 DRAINED = 90.0  # seconds in which everything has arrived once all is well
 AGENT_DISK, SERVER_DISK = 8 << 20, 16 << 20  # bytes
+NOT_KEPT = shutil.ignore_patterns(".filler", ".shadows")
 LINE_ROOM = 2000  # bytes on a server's disk for each second, so that nothing is full but by a fault
 
 
@@ -26,6 +27,7 @@ class Rig:
         self.notes: list[str] = []
         self.folder = folder
         self.seconds = seconds
+        self.drained = 0.0  # seconds until everything had arrived
         self.segment: Segment = made_segment([*SERVERS, *HOSTS], seed)
         self.servers: list[ServerMachine] = []
         self.hosts: list[HostMachine] = []
@@ -52,8 +54,7 @@ class Rig:
         for machine in self.machines:
             machine.start()
         for host in self.hosts:
-            said = "plan is in force: 1 check"
-            eventually(lambda host=host: "in force: 1 check" in self._told(host), SOON * 3, f"{host.name}: {said}")  # type: ignore[misc]
+            eventually(host.follows, SOON, f"{host.name} follows its log")
         self.segment.harm(**HARM)
 
     def run(self) -> None:
@@ -74,6 +75,11 @@ class Rig:
         """What programs said that they did not expect."""
         return [f"{each.name}: {text}" for each in self.machines for text in _tracebacks(each.runs.output)]
 
+    def keep(self, folder: Path) -> None:
+        """Copy all that tells what happened."""
+        (folder / "story").write_text("\n".join(self.chaos.story))
+        shutil.copytree(self.folder, folder / "rig", symlinks=True, ignore=NOT_KEPT)
+
     def close(self) -> None:
         """Remove everything."""
         for machine in self.machines:
@@ -93,9 +99,6 @@ class Rig:
             shutil.copytree(first.var / "site", server.runs.var / "site")
         for name in HOSTS:
             self.hosts.append(made_host(self.folder, self.segment, name, file, AGENT_DISK, shim))
-
-    def _told(self, host: HostMachine) -> str:
-        return host.runs.output
 
     def _arrived(self) -> bool:
         for machine in self.machines:

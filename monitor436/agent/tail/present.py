@@ -182,7 +182,7 @@ class Present:
         if self._company.holds(identity, self):
             given = self._company.give(identity, self)
             if given is not None:
-                self._leave()
+                self._leave(given)
                 self._turn_to(given)
                 self._judged = True
             elif not self._parked and identity != self._foreign:
@@ -193,7 +193,7 @@ class Present:
             return
         back = self._past.take_back(identity)
         file = back or self._name.open(found)
-        self._leave()
+        self._leave(file)
         if file is not None:
             self._turn_to(file)
             self._judged = self._judged or back is not None
@@ -225,8 +225,8 @@ class Present:
         self._judged = self._company.alone
         self.changed = True
 
-    def _leave(self) -> None:
-        """The present file has lost its name."""
+    def _leave(self, following: "File | None" = None) -> None:
+        """The present file has lost its name; `following` has it now."""
         if self._file is None:
             return
         if self._parked:
@@ -234,7 +234,7 @@ class Present:
         else:
             self._past.files.append(Old(self._file, self._clock()))
             if self._file is self._unread:  # it may have been truncated before
-                self._past.catch_up(None, self._clock())
+                self._past.catch_up(following, self._clock())
         self._file = None
         self._parked = False
         self.changed = True
