@@ -1,15 +1,18 @@
 # make run    a server, and an agent for this machine; their events as they come
 # make test   every test and every check, under each Python of this machine that they are meant for
-# Both make .venv the first time. PYTHON=/path/to/python chooses the interpreter.
+# make faults real agents and servers while everything goes wrong, for FAULTS=60 seconds, as SEED=436 draws it; as root
+# They make .venv the first time. PYTHON=/path/to/python chooses the interpreter.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint demo clean
+.PHONY: help run test faults lint demo clean
 
 VENV := .venv
 NEWEST := python3.13 python3.12 python3.11 python3 python3.14
 CANDIDATES := $(NEWEST) $(foreach name,$(NEWEST),$(wildcard $(HOME)/.pyenv/versions/*/bin/$(name)))
 FIT := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell "$(name)" -c '$(FIT)' 2>/dev/null && echo $(name))))
+FAULTS ?= 60
+SEED ?= 436
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --quiet
 WARM := from twisted.application.service import IServiceMaker; from twisted.plugin import getPlugins; list(getPlugins(IServiceMaker))
 
@@ -21,6 +24,9 @@ run: $(VENV)/ready
 
 test: $(VENV)/testable
 	@exec $(VENV)/bin/python tools/all_tests.py $(TOX)
+
+faults: $(VENV)/testable
+	@M436_FAULTS=$(FAULTS) M436_SEED=$(SEED) $(VENV)/bin/python -m pytest -q -rP tests/faults/test_faults.py
 
 lint: $(VENV)/testable
 	@$(VENV)/bin/python -m tox run --quiet -e lint,types

@@ -72,6 +72,7 @@ def load(name: str) -> None:
             pass
     if not child:
         try:
+            os.close(reads)  # so that a write fails, and this ends, should the parent be gone
             _compile(name, writes)
         finally:
             os._exit(0)

@@ -9,8 +9,10 @@ from monitor436 import __version__
 COMMANDS = {
     "agent": "Pack the agent into one file.",
     "beat": "Send heartbeats, and nothing else.",
+    "budget": "Tell how much memory and disk so many hosts take.",
     "config": "Check settings and plans.",
     "demo": "Show the whole system at work on this machine.",
+    "doctor": "Tell whether the server is well, and what is in its way.",
     "explain": "Tell everything about one host.",
     "host": "Approve or forget a host.",
     "hosts": "List the hosts this server knows.",

@@ -1,4 +1,4 @@
-"""How people read durations and counts."""
+"""How people read durations, counts and sizes."""
 
 
 def span(seconds: float) -> str:
@@ -13,3 +13,12 @@ def span(seconds: float) -> str:
 def count(number: int, noun: str, nouns: str = "") -> str:
     """A number with its noun: "1 host", "2 hosts"."""
     return f"{number} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def size(count: float) -> str:
+    """A number of bytes in three digits: "26.1 GiB", "512 MiB", "4 KiB", "12 B"."""
+    for unit, worth in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= worth:
+            shown = count / worth
+            return f"{shown:.0f} {unit}" if shown >= 100 else f"{shown:.3g} {unit}"
+    return f"{count:.0f} B"

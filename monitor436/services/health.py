@@ -93,7 +93,7 @@ class Health(Periodic):
                 self._server,
                 os.getpid(),
                 round(now - self._began, 1),
-                dict(self._gauges.heard),
+                {kind: count for kind, count in self._gauges.heard.items() if count},
                 dict(self._gauges.refused),
                 max(0, self._drops - self._drops_before),
                 round(lag, 3),

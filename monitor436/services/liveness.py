@@ -19,7 +19,7 @@ from monitor436.services.event_log import EventLog
 EVERY = 0.5  # seconds between looks: a verdict falls within this of its deadline
 PULSE = 0.1  # seconds between two samples of how late this process is
 STALL = 1.0  # seconds a look may be late before this server's own absence is taken off everybody's silence
-MINUTE = 60.0
+SAMPLES = 600  # that are kept: those of a minute
 KEEP_EVERY = 5.0  # seconds between snapshots
 KEEP_NEWS_EVERY = 1.0  # seconds between snapshots while hosts appear or change their state
 
@@ -40,7 +40,7 @@ class Liveness(Periodic):
         clock: IReactorTime,
     ) -> None:
         super().__init__("liveness", EVERY, self.look, clock)
-        self.lag = Lag(int(MINUTE / PULSE))
+        self.lag = Lag(SAMPLES)
         self._pulse = Periodic("pulse", PULSE, self._beat, clock)
         self._roster = roster
         self._event_log = event_log
@@ -89,9 +89,11 @@ class Liveness(Periodic):
         self._keep(self._last_seen.turn)
 
     def _beat(self) -> None:
+        """One sample, and one for each that could not be taken meanwhile: whoever came then would have waited, too."""
         now = self._monotonic()
-        self.lag.took(max(0.0, now - self._pulsed - PULSE))
-        self._pulsed = now
+        late, self._pulsed = now - self._pulsed - PULSE, now
+        for missed in range(min(int(late / PULSE) + 1, SAMPLES) if late > 0 else 1):
+            self.lag.took(max(0.0, late - missed * PULSE))
 
     def _keep(self, write: Callable[[], None]) -> None:
         try:

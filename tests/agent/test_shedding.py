@@ -118,6 +118,18 @@ class SheddingTests(SheddingCase):
         _, first, last, event = self.drain()[0]
         self.assertEqual((first, event["kind"], event["fields"]["count"]), (3501, stated.LOST, last - 3500))
 
+    def test_a_server_that_has_more_than_it_could_say_is_told_of_the_rest(self) -> None:
+        """Its answer was lost, then the events were, and the agent was started anew: the range begins after them."""
+        self.write(*["info"] * 20000)
+        before = self.spool.id
+        self.restart()
+        self.spool.acknowledge(before, 500)
+        spool, first, last, raw = self.spool.take(1)[0]
+        event = records.json.loads(raw.decode())
+        self.assertEqual((spool, first, event["kind"]), (before, 501, stated.LOST))
+        self.assertEqual((event["lost"], event["fields"]["count"]), (last - 501, last - 500))
+        self.assertIn("{} events were lost".format(last - 500), event["text"])
+
     def test_a_random_life_leaves_no_number_out(self) -> None:
         """Restarts and floods, as the dice say: whatever comes out, every number is in it once."""
         dice = random.Random(436)

@@ -130,8 +130,8 @@ class Writer:
         if self.form == "link":
             return [self.switch]
         return [
-            self.create, self.create, self.create_late, self.copytruncate, self.copytruncate, self.copytruncate_compress,
-            self.rename_compress, self.delay_compress, self.delete, self.away, self.obstacle,
+            self.create, self.create, self.create_late, self.copytruncate, self.copytruncate,
+            self.copytruncate_compress, self.rename_compress, self.delay_compress, self.delete, self.away, self.obstacle,
         ]  # fmt: skip
 
     # The ways.
@@ -358,6 +358,7 @@ class Story:
         self.settled = True  # the reader has seen what there is to see of it
         self.risky = []  # type: list[Stream]  # removed, and only the reader holds them
         self.excused = set()  # type: set[Stream]  # removed, and nobody holds them
+        self.blank = set()  # type: set[Stream]  # without a name when the reader kept something, and without a line
         self.look()
         self.keep()
 
@@ -419,6 +420,7 @@ class Story:
         there = {stream for stream in self.writer.streams if self.writer.is_there(stream)}
         self.reason = self.reason or not there.issuperset(self.owed)  # what is not there tells nothing
         self.owed = [stream for stream in self.owed if stream in there]
+        self.excused.update(self.blank - there)  # compressed since: nothing of them is known that is in there
         if self.last <= self.excused:  # by which it would be known what is newer
             self.excused.update(set(self.writer.streams) - self.kept - {self.writer.stream})
         self.reader.start()
@@ -458,6 +460,7 @@ class Story:
         self.told = []
         self.kept = set(self.seen)
         self.last = self.named() or self.last
+        self.blank = {stream for stream in self.kept - self.last if not stream.ends}
         self.reason = self.reason and not self.settled
 
     def kill(self) -> None:

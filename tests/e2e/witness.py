@@ -15,7 +15,7 @@ class Witness:
     """Watches how long the main thread of a process waits for a core, from `start()` to `stop()`.
 
     The kernel counts it (the second figure of /proc/PID/task/TID/schedstat, see its Documentation/scheduler/
-    sched-stats.rst). What it cannot see, a core that a hypervisor took away, makes this thread late, too: that is added.
+    sched-stats.rst). A core that a hypervisor took away is not counted, but makes this thread late: that is added.
     """
 
     def __init__(self, pid: int) -> None:

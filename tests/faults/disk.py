@@ -60,11 +60,14 @@ class Disk:
 
     def fill(self) -> None:
         """Take all the room there is."""
-        free = os.statvfs(self.at)
         with open(self.at / ".filler", "ab") as file:
-            size = free.f_bavail * free.f_frsize - ROOM
-            if size > 0:
-                os.posix_fallocate(file.fileno(), file.tell(), size)
+            while (size := _free(self.at) - ROOM) > 0:
+                try:
+                    os.posix_fallocate(file.fileno(), file.tell(), size)
+                except OSError as problem:  # somebody else took some of it at this moment
+                    if problem.errno != errno.ENOSPC:
+                        raise
+                file.seek(0, os.SEEK_END)
 
     def clear(self) -> None:
         """Give it back."""
@@ -187,6 +190,11 @@ def made_shim(folder: Path) -> tuple[str, str]:
         [compiler, "-shared", "-fPIC", "-O1", "-o", str(made), str(SHIM), "-ldl"], capture_output=True, text=True
     )
     return (str(made), "") if done.returncode == 0 else ("", f"the shim does not compile here: {done.stderr.strip()}")
+
+
+def _free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 def _mount(*command: str) -> None:

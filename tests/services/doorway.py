@@ -105,6 +105,8 @@ class Agent:
 class DoorwayCase(SynchronousTestCase):
     """Shared: a server without a network."""
 
+    rotate_at = 1 << 20  # bytes of the events file
+
     def setUp(self) -> None:
         folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, folder)
@@ -115,7 +117,7 @@ class DoorwayCase(SynchronousTestCase):
 
     def start(self, in_thread: Callable[[Callable[[], Any]], Deferred[Any]] = execute) -> None:
         """The next run of the server; its disk is as quick as `in_thread`."""
-        journal = Journal(self.path, 1 << 20, 1e9, 3)
+        journal = Journal(self.path, self.rotate_at, 1e9, 3)
         self.addCleanup(journal.close)
         self.ledger = Ledger()
         self.log = EventLog(journal, self.ledger, EventBus(), ("demo", "b"), in_thread, lambda: 1e9)

@@ -14,7 +14,7 @@ from monitor436.model.event import Event
 from monitor436.model.roster import Roster
 from monitor436.model.settings import Beacon
 from monitor436.services.beacon import FIRST, SOON, BeaconService, networks
-from monitor436.services.liveness import EVERY, Liveness, read_snapshot
+from monitor436.services.liveness import EVERY, PULSE, Liveness, read_snapshot
 from monitor436.services.plans import Plans
 
 GOOD = 'hosts: ["*"]\nchecks:\n  load:\n    reading: load1\n    warning: above {}\n'
@@ -140,6 +140,20 @@ class LivenessTests(SynchronousTestCase):
         self.assertEqual(len(self.flushWarnings()), 0)
         self.passes(3.0)
         self.assertEqual(self.stated.kinds(), [kinds.HOST_LATE])
+
+    def test_a_stand_still_is_as_many_late_samples_as_it_was_long(self) -> None:
+        """Six seconds are a tenth of the last minute, however few samples could be taken in them."""
+        self.clock.pump([PULSE] * 600)
+        self.assertLess(self.liveness.lag.p99(), 0.001)
+        self.clock.advance(0.5 + PULSE)
+        self.assertLess(self.liveness.lag.p99(), 0.001)  # five of 600
+        self.clock.advance(6.0 + PULSE)
+        self.assertGreater(self.liveness.lag.p99(), 5.0)
+        self.assertAlmostEqual(self.liveness.lag.worst(), 6.0)
+        self.clock.pump([PULSE] * 600)
+        self.assertLess(self.liveness.lag.p99(), 0.001)
+        self.clock.advance(1e6)
+        self.assertGreater(self.liveness.lag.p99(), 1e5)
 
     def test_a_restart_repeats_no_verdict(self) -> None:
         """What is kept is what `monitor436 hosts` shows."""

@@ -25,6 +25,12 @@ def lost_event(count: int, covers: int, at: float) -> "dict[str, object]":
     return lost
 
 
+def rest(event: "dict[str, object]", had: int) -> "dict[str, object]":
+    """What is left of a loss of which a server has the first `had` numbers: it got them before they were shed."""
+    count = int(event["fields"]["count"])  # type: ignore[index]
+    return lost_event(count - had, int(str(event["lost"])) - had, float(str(event["at"])))
+
+
 class Gap:
     """Consecutive numbers that are done without."""
 

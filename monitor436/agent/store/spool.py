@@ -20,7 +20,7 @@ from monitor436.agent.store.segment import (
     sync_folder,
     write_all,
 )
-from monitor436.agent.store.shedding import lost_event, shed
+from monitor436.agent.store.shedding import lost_event, rest, shed
 
 LIMIT = 16 * 1024 * 1024  # bytes of records that are not acknowledged
 LOGS_WAIT = 0.75  # of LIMIT: from there on logs are not read, they are the better buffer
@@ -43,6 +43,7 @@ class Spool:
         self._folder = folder
         self._limit = limit
         self._segments = []  # type: list[Segment]
+        self._leaving = []  # type: list[str]  # ids whose segments a power cut may bring back: their removal is not safe yet
         self._acknowledged = _read_hint(os.path.join(folder, "acknowledged"))
         self._lost = 0  # events refused since the last one that was kept
         self._last = 0
@@ -71,8 +72,11 @@ class Spool:
         return self.size >= self._limit * LOGS_WAIT
 
     def live(self) -> "list[str]":
-        """The ids of which something is unacknowledged, the present one always, at most MAX_LIVE, oldest first."""
-        ids = []  # type: list[str]
+        """The ids of which something is or may come back, the present one always, at most MAX_LIVE, oldest first.
+
+        A server forgets what is not named here, and would take it for new.
+        """
+        ids = list(self._leaving)
         for segment in self._segments:
             if segment.spool not in ids:
                 ids.append(segment.spool)
@@ -121,8 +125,11 @@ class Spool:
                 self._reader = Reader(self._segments[at + 1])
                 continue
             spool = self._reader.segment.spool
+            done = self.acknowledged(spool)
             for first, last, event in numbered(found):
-                if last > self.acknowledged(spool):
+                if first <= done < last:
+                    first, event = done + 1, rest(event, done + 1 - first)
+                if last > done:
                     taken.append((spool, first, last, dumped(event)))
         return taken
 
@@ -133,8 +140,11 @@ class Spool:
             self._sweep()
 
     def close(self) -> None:
-        """Keep the hint of what was acknowledged, and let go of the files."""
-        self._keep_hint()
+        """Keep the hint of what was acknowledged, if the disk lets us, and let go of the files."""
+        try:
+            self._keep_hint()
+        except OSError:
+            pass
         self._reader.close()
         os.close(self._file)
 
@@ -179,6 +189,7 @@ class Spool:
         reader = Reader(Segment(path, ""))
         first = reader.header
         if first is None:
+            reader.close()
             os.unlink(path)  # a crash while it was begun: the ones before it are still there
             return
         segment = reader.segment
@@ -210,18 +221,28 @@ class Spool:
                 self.kept[key] = value
 
     def _sweep(self) -> None:
-        """Remove the segments of which everything is acknowledged; the one being written stays."""
+        """Remove the segments of which everything is acknowledged; the one being written stays.
+
+        What the disk refuses is done at the next acknowledgement.
+        """
         done = [each for each in self._segments[:-1] if each.last <= self.acknowledged(each.spool)]
-        if not done:
+        if not (done or self._leaving):
             return
-        self._keep_hint()
-        for segment in done:
-            self._segments.remove(segment)
-            os.unlink(segment.path)
-        if self._reader.segment in done:
+        try:
+            self._keep_hint()
+            for segment in done:
+                if segment.spool not in self._leaving:
+                    self._leaving.append(segment.spool)
+                os.unlink(segment.path)
+                self._segments.remove(segment)
+            sync_folder(self._folder)
+            self._leaving.clear()
+        except OSError:
+            pass
+        if self._reader.segment not in self._segments:
             self._reader.close()
             self._reader = Reader(self._segments[0])
-        kept = {segment.spool for segment in self._segments}
+        kept = {segment.spool for segment in self._segments}.union(self._leaving)
         self._acknowledged = {spool: last for spool, last in self._acknowledged.items() if spool in kept}
 
     def _keep_hint(self) -> None:

@@ -111,8 +111,8 @@ class Follower(Present):
     def _copied(self, file: File) -> None:
         """It was truncated. If it was copied before (logrotate's copytruncate), its rest is in the copy."""
         self._tell(self._past.find(file.state(), file, self._clock()))
+        self._start_over(file)  # first, so that what it was compressed to since is known by what it holds now
         self._past.catch_up(file, self._clock())
-        self._start_over(file)
 
     def _start_over(self, file: File) -> None:
         """Read from the start again, at the next turn: what is to be read before that comes first."""

@@ -121,8 +121,8 @@ class File:
         return same and self.identity == (state.get("device"), state.get("inode"))
 
     def mark(self) -> "dict[str, object]":
-        """A state by which it is known again although nothing of it was read yet."""
-        if self.offset:
+        """A state by which it is known again, also if nothing was read yet of what it holds now."""
+        if self.offset and self.stands():
             return self.state()
         size = self.size()
         first = min(PRINT, size)

@@ -11,6 +11,9 @@ LATE = 300.0  # seconds without anything new after which a file is let go
 GONE = 10.0  # and one that was removed: as long as it is held, its room on the disk is not free
 MAX_OLD = 16  # files read to their end that are waited for at once
 
+# Kept while all that will be found beside the log is newer than what was read: nothing was there when it was looked for.
+NOTHING = {"offset": 0, "print": "", "device": 0, "inode": 0, "done": True}  # type: dict[str, object]
+
 WINDOW = "copied and truncated: lines written between the one and the other are in neither file"
 TRUNCATED = "truncated, and no copy of what it was is found: lines written after byte {} are lost{}"
 REPLACED = "the file that was read is gone, and is not found by another name: lines written after byte {} are lost{}"
@@ -57,7 +60,7 @@ class Past:
     def states(self) -> "list[dict[str, object]]":
         """What is to be kept of them."""
         states = [old.state() for old in self.files]
-        last = self.last
+        last = NOTHING if self.looked and self.last is None else self.last
         return states if last is None or any(old.file.is_same(last) for old in self.files) else [last, *states]
 
     def take_back(self, identity: "tuple[int, int]") -> "File | None":
@@ -105,11 +108,13 @@ class Past:
         """Go on where an earlier run of the agent stopped. `known` is the state of the present file, if it is."""
         lost = []
         for state in states:
-            if state.get("done"):
+            if state == NOTHING:
+                self.looked = True
+            elif state.get("done"):
                 self.last = state
             elif state is not known and not state.get("copy"):
                 lost.append((state, self.find(state, present, now)))
-        self.looked = not any(state["offset"] or state.get("done") for state in states)
+        self.looked = self.looked or not any(state["offset"] or state.get("done") for state in states)
         newer = None
         if known is None or not known["offset"]:
             newer = self.catch_up(present, now)
@@ -138,16 +143,19 @@ class Past:
         found = rotated.since(present, is_known, is_next, all_new=self.looked and self.last is None)
         if found is None:
             return None
-        new = [file for file in found if isinstance(file, File)]
-        for place, file in enumerate(found):
+        new = []  # type: list[Old]
+        for file in found:
             if isinstance(file, File):
-                self.files.append(Old(file, now))
-            else:  # one of ours, nothing of which was read: what is older and new was copied from it
-                self.files.append(self.files.pop([old.file.identity for old in self.files].index(file)))
-                self._gaps += [WINDOW] * any(isinstance(each, File) for each in found[:place])
+                new.append(Old(file, now))
+            elif new:  # one of ours, nothing of which was read: what is older and new was copied from it
+                place = [old.file.identity for old in self.files].index(file)
+                self.files[place:place] = new
+                self._gaps.append(WINDOW)
+                new = []
+        self.files += new
         self._gaps += [problem for problem in rotated.problems if problem not in self._told]
         self._told = rotated.problems
-        return bool(new)
+        return any(isinstance(file, File) for file in found)
 
     def look_back(self, present: "File | None") -> None:
         """Remember which file beside the log is the newest; all of them are accounted for."""

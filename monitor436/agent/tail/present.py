@@ -232,9 +232,14 @@ class Present:
         if self._parked:
             self._file.close()
         else:
-            self._past.files.append(Old(self._file, self._clock()))
+            old = Old(self._file, self._clock())
+            removed = old.is_removed()  # so it has no place among those beside the log: it is newer
+            if not removed:
+                self._past.files.append(old)
             if self._file is self._unread:  # it may have been truncated before
                 self._past.catch_up(following, self._clock())
+            if removed:
+                self._past.files.append(old)
         self._file = None
         self._parked = False
         self.changed = True

@@ -110,14 +110,15 @@ class Rotated:
         return None
 
     def newest(self, present: "File | None") -> "dict[str, object] | None":
-        """The state of the newest one but `present`, read to its end: what comes later is newer than that."""
+        """The state of the newest one but `present`: what comes later is newer. It counts as read to its end."""
         for each in self._older_than(present):
             file = self._opened(each.path)
             state = {"offset": 0, "print": "", "device": each.identity[0], "inode": each.identity[1]}
             if file is not None:
                 try:
                     copy = present is not None and present.is_copied_to(file)
-                    file.to_end()
+                    if not self._is_taken(each.identity):  # else whoever follows it knows how far it is read
+                        file.to_end()
                     state = file.state()
                 except OSError:
                     copy = False
