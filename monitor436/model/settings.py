@@ -35,7 +35,7 @@ class Agents(Struct, frozen=True):
     port: Annotated[Port, why("The UDP port; 0: any free one.")] = 4360
     receive_buffer: Annotated[
         Size, why("How much the kernel keeps for us while we are busy: 10,000 agents at once need it.", ge=4096)
-    ] = 4 << 20
+    ] = 12 << 20
 
 
 class Plans(Struct, frozen=True):

@@ -29,6 +29,7 @@ class Stream:
     def __init__(self, path: str, appends: bool) -> None:
         self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_APPEND if appends else 0), 0o644)
         self.inode = os.fstat(self.fd).st_ino
+        self.packed = 0  # the inode of what it was compressed to
         self.ends = {}  # type: dict[int, int]  # where each line ends, as of when it was written
         self.torn = b""  # the rest of a line that is half written
 
@@ -278,6 +279,8 @@ class Writer:
                 file.write(piece)
                 file.flush()
                 yield
+        for stream in [each for each in self.streams if each.inode == inode][-1:]:
+            stream.packed = os.stat(path + ".gz").st_ino
         os.unlink(path)
         yield
 
@@ -286,7 +289,7 @@ class Writer:
         inode = os.stat(path).st_ino
         for late in [each for each in self.late if each.inode == inode]:
             self.end(late)
-        self.removed += [each for each in self.streams if each.inode == inode][-1:]
+        self.removed += [each for each in self.streams if inode in (each.packed, each.inode)][-1:]
         os.unlink(path)
 
 

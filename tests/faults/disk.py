@@ -113,10 +113,13 @@ class Disk:
         """All that is there is safe."""
         self._journal.write_bytes(b"")
         self._read = 0
-        self._synced: dict[int, int] = {}
+        self._synced = {found.st_ino: found.st_size for found in (path.stat() for path in self._files())}
         self._broken: dict[int, tuple[int, int]] = {}  # bytes that a failing fsync lost
         self._changes: list[Change] = []
         self._known: set[str] = set()  # shadows
+
+    def _files(self) -> list[Path]:
+        return [path for path in self.at.rglob("*") if path.is_file() and self._shadows not in path.parents]
 
     def _note(self, words: list[str]) -> None:
         what, *rest = words
@@ -128,7 +131,7 @@ class Disk:
             self._synced[inode] = int(rest[1])
             self._changes = [each for each in self._changes if each.inode != inode or each.what == "U"]
         elif what == "B":
-            begin = self._synced.get(inode, 0)
+            begin = self._synced.get(inode, int(rest[1]))
             self._broken[inode] = min(begin, self._broken.get(inode, (begin, 0))[0]), int(rest[1])
         elif what == "T":
             size = int(rest[1])
@@ -165,7 +168,7 @@ class Disk:
 
     def _forget_bytes(self, dice: random.Random) -> int:
         forgotten = 0
-        for path in (path for path in self.at.rglob("*") if path.is_file() and self._shadows not in path.parents):
+        for path in self._files():
             found = path.stat()
             begin, end = self._broken.get(found.st_ino, (0, 0))
             if end > begin and path.name != ".filler":

@@ -80,6 +80,22 @@ class DiskTests(unittest.TestCase):
         self.disk.cut_power(random.Random(1))
         self.assertEqual((self.disk.at / "a").read_bytes(), b"\0\0")
 
+    def test_what_was_safe_at_a_power_cut_stays_so(self) -> None:
+        """Of what came after it only what is not synced goes, or what a failing sync loses."""
+        self.run_on_it("f = os.open(here + '/a', os.O_CREAT | os.O_RDWR); os.write(f, b'safe'); os.fsync(f)")
+        self.disk.cut_power(random.Random(1))
+        appended = "f = os.open(here + '/a', os.O_APPEND | os.O_RDWR); os.write(f, b'x' * 99)"
+        self.run_on_it(appended)
+        self.disk.cut_power(random.Random(1))
+        left = (self.disk.at / "a").read_bytes()
+        self.assertTrue(left.startswith(b"safe") and len(left) < 103, left)
+        self.disk.fail(FSYNC, 1.0)
+        self.run_on_it(f"{appended}\ntry: os.fsync(f)\nexcept OSError: pass")
+        self.disk.heal()
+        self.run_on_it("f = os.open(here + '/a', os.O_RDWR); os.fsync(f)")
+        self.disk.cut_power(random.Random(1))
+        self.assertEqual((self.disk.at / "a").read_bytes(), left + bytes(99))
+
     def test_it_is_full_and_it_fails_when_told_so(self) -> None:
         """And no longer than that."""
         program = "f = open(here + '/a', 'ab', 0)\ntry: print(f.write(bytes(65536)))\n"

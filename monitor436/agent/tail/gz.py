@@ -43,9 +43,9 @@ class Compressed(File):
         """Whether there is text that was not read."""
         return not self._at_end or self._from + len(self._text) > self.offset
 
-    def mark(self) -> "dict[str, object]":
-        """A state by which it is known again: it has a name that does not change."""
-        return self.state()
+    def marks(self) -> "list[dict[str, object]]":
+        """States by which it is known again: nobody writes to it."""
+        return [self.state()]
 
     def continues(self, state: "dict[str, object]") -> bool:
         """Whether this is what the file of which `state` was taken was compressed to; reading goes on from there."""

@@ -120,13 +120,15 @@ class File:
         same = self.generation == state.get("generation", self.generation)
         return same and self.identity == (state.get("device"), state.get("inode"))
 
-    def mark(self) -> "dict[str, object]":
-        """A state by which it is known again, also if nothing was read yet of what it holds now."""
-        if self.offset and self.stands():
-            return self.state()
+    def marks(self) -> "list[dict[str, object]]":
+        """States by which it is known again: what was read of it, and what it holds if that is something else."""
+        known = [self.state()] if self.offset else []
+        if known and self.stands():
+            return known
         size = self.size()
         first = min(PRINT, size)
-        return dict(self.state(), offset=size, print=_print(self.at(0, first)) + _print(self.at(size - first, first)))
+        now = dict(self.state(), offset=size, print=_print(self.at(0, first)) + _print(self.at(size - first, first)))
+        return [*known, now]
 
     def continues(self, state: "dict[str, object]") -> bool:
         """Whether this is the file that `state` was taken of; then reading goes on from there."""

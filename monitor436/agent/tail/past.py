@@ -106,25 +106,26 @@ class Past:
         self, states: "list[dict[str, object]]", known: "dict[str, object] | None", present: "File | None", now: float
     ) -> None:
         """Go on where an earlier run of the agent stopped. `known` is the state of the present file, if it is."""
-        lost = []
+        lost, blank, newer = [], 0, None  # blank: files that cannot be found because there was nothing in them
         for state in states:
             if state == NOTHING:
                 self.looked = True
             elif state.get("done"):
                 self.last = state
             elif state is not known and not state.get("copy"):
+                held = len(self.files)
                 lost.append((state, self.find(state, present, now)))
+                blank += not state["offset"] and len(self.files) == held
         self.looked = self.looked or not any(state["offset"] or state.get("done") for state in states)
-        newer = None
         if known is None or not known["offset"]:
             newer = self.catch_up(present, now)
-        if newer and known is not None:
-            self._gaps.append(WINDOW)  # it was empty, so this tells it from a file that was replaced
+        if known is not None and newer is not None and newer > blank:
+            self._gaps.append(WINDOW)  # the present one, in which there was nothing either, was copied and truncated
         self._gaps += [why for state, why in lost if why and state["offset"]]  # of an empty one nothing may be missing
 
-    def catch_up(self, present: "File | None", now: float) -> "bool | None":
-        """Add what was rotated away after the newest file that is known; whether there was any, None: no telling."""
-        marks = [old.file.mark() for old in self.files] + ([] if self.last is None else [self.last])
+    def catch_up(self, present: "File | None", now: float) -> "int | None":
+        """Add what was rotated away after the newest file that is known; how many, None if there is no telling."""
+        marks = [mark for old in self.files for mark in old.file.marks()] + ([] if self.last is None else [self.last])
         rotated = self._rotated(present)
 
         unread = [old.file.identity for old in self.files if not old.file.offset and not old.ended]
@@ -155,7 +156,7 @@ class Past:
         self.files += new
         self._gaps += [problem for problem in rotated.problems if problem not in self._told]
         self._told = rotated.problems
-        return any(isinstance(file, File) for file in found)
+        return sum(isinstance(file, File) for file in found)
 
     def look_back(self, present: "File | None") -> None:
         """Remember which file beside the log is the newest; all of them are accounted for."""

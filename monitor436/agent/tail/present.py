@@ -155,7 +155,7 @@ class Present:
     def has_made(self, file: File) -> bool:
         """Whether that is what a file of this one was compressed to. Raises OSError."""
         related = is_related(os.path.basename(file.path), os.path.basename(self.path))
-        marks = [mine.mark() for mine in self.files()] + ([] if self._past.last is None else [self._past.last])
+        marks = [mark for mine in self.files() for mark in mine.marks()] + ([] if self._past.last is None else [self._past.last])
         return related and any(file.continues(mark) for mark in marks)
 
     def has_read(self, file: File) -> bool:
@@ -233,13 +233,11 @@ class Present:
             self._file.close()
         else:
             old = Old(self._file, self._clock())
-            removed = old.is_removed()  # so it has no place among those beside the log: it is newer
-            if not removed:
-                self._past.files.append(old)
+            self._past.files.append(old)
             if self._file is self._unread:  # it may have been truncated before
                 self._past.catch_up(following, self._clock())
-            if removed:
-                self._past.files.append(old)
+            if old.is_removed():  # it has no place among those beside the log, but is newer than all that were found
+                self._past.put_last(old)
         self._file = None
         self._parked = False
         self.changed = True

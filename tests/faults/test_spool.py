@@ -1,0 +1,84 @@
+"""The agent's spool on a disk that fails and forgets: no segment comes back that no server was told of any more."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from monitor436.agent.store.spool import Spool
+from tests.e2e.processes import ROOT
+from tests.faults.disk import FSYNC, OPEN, RENAME, WRITE, Disk, made_shim
+
+SEEDS = 20
+RUNS = 3  # of an agent, each of which finds everything acknowledged at once
+PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from monitor436.agent import event
+from monitor436.agent.store.spool import Spool
+
+spool = Spool(sys.argv[2], sys.argv[3])
+spool.append([event.event(event.LOG_LINE, "info", "a line", 1.0)], {})
+for id, _, last, _ in spool.take(10):
+    spool.acknowledge(id, last)
+print(json.dumps(spool.live()))
+"""  # it ends without a goodbye
+
+
+class SpoolTests(unittest.TestCase):
+    """Agents that run one after the other, until the power is cut."""
+
+    def setUp(self) -> None:
+        if os.geteuid() != 0:
+            self.skipTest("mounting a small disk needs root")
+        self.folder = Path(self.enterContext(TemporaryDirectory(prefix="m436-")))
+        self.shim, why = made_shim(self.folder)
+        if why:
+            self.skipTest(why)
+
+    def disk(self, name: str) -> Disk:
+        """An empty one."""
+        disk = Disk(self.folder / name, 1 << 20, self.shim)
+        self.addCleanup(disk.close)
+        return disk
+
+    def live_in(self, disk: Disk, number: int) -> list[str] | None:
+        """The spools that an agent names at the end of a run; None if the disk does not let it run."""
+        words = [*disk.prefix(), sys.executable, "-c", PROGRAM, str(ROOT), str(disk.at / "spool"), f"{number:016x}"]
+        done = subprocess.run(words, text=True, capture_output=True)
+        self.assertTrue(done.returncode == 0 or "OSError" in done.stderr, done.stderr)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def test_what_comes_back_in_a_power_cut_was_named_until_then(self) -> None:
+        """A server forgets the numbers of spools that are not named: one that came back would be taken for new."""
+        for seed in range(SEEDS):
+            disk = self.disk(f"forgets-{seed}")
+            for number in range(1, RUNS + 1):
+                named = self.live_in(disk, number)
+            disk.cut_power(random.Random(seed))
+            after = Spool(str(disk.at / "spool"), "f" * 16)
+            self.assertLessEqual(set(after.live()) - {after.id}, set(named or ()), seed)
+            after.close()
+
+    def test_it_is_so_while_the_disk_fails(self) -> None:
+        """Whatever of it fails: an agent that runs names what may come back."""
+        dice = random.Random(436)
+        ran = 0
+        for seed in range(SEEDS):
+            disk = self.disk(f"fails-{seed}")
+            named = self.live_in(disk, 1)
+            for number in range(2, RUNS + 2):
+                disk.fail(dice.choice([FSYNC, OPEN, RENAME, WRITE, FSYNC | RENAME]), 0.3)
+                said = self.live_in(disk, number)
+                ran += said is not None
+                named = named if said is None else said
+            disk.cut_power(random.Random(seed))
+            disk.heal()
+            after = Spool(str(disk.at / "spool"), "f" * 16)
+            self.assertLessEqual(set(after.live()) - {after.id}, set(named or ()), seed)
+            after.close()
+        self.assertGreater(ran, SEEDS // 2)
