@@ -112,6 +112,19 @@ class HomingTests(unittest.TestCase):
         self.assertLessEqual(len(self.homing.servers), module.MAX_SERVERS)
         self.assertIn("alpha", self.homing.servers)
 
+    def test_beacons_without_end_make_a_host_send_little(self) -> None:
+        """Whoever plays old ones again, or has an agent file, cannot have others flooded; a true server is greeted."""
+        self.meet("alpha", ONE)
+        sent = []
+        for number in range(6000):
+            now = number / 100.0
+            self.homing.beacon("fake{}".format(number % 7), "b{}".format(number), TWO, 1, now)
+            if number == 3000:
+                self.homing.beacon("alpha", "another boot", ONE, 4360, now)
+            sent += [where for _, where in self.homing.greetings(now)]
+        self.assertLessEqual(len(sent), module.GREETINGS + 60)
+        self.assertIn(ONE, sent)
+
     def test_a_server_named_by_hand_and_heard_is_one(self) -> None:
         """It is known by the name in its answer."""
         self.homing.named("monitor.example.org", ONE)

@@ -115,6 +115,8 @@ class ExplainTests(Stage):
         """With its plan, where its check is written, and what it says when it stops."""
         server = self.server().start()
         agent = self.joined(server, "h1")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:  # the next heartbeat comes with a look at it
+            stranger.sendto(b"x" * 64, ("127.0.0.1", server.settings.beacon.port))
         server.plan("checks: {root: {reading: filesystem_used_percent, of: /, every: 1s, warning: above -1}}\n")
         server.event(host="h1", kind="check_state")
         told = eventually(
@@ -128,6 +130,7 @@ class ExplainTests(Stage):
         self.assertEqual((told["key"]["way"], told["key"]["greeted"]), ("token", True))
         self.assertEqual(agent.stop(), 0)
         server.event(host="h1", kind="host_stopped")
+        self.assertIn("magic 1", server.event(host="h1", kind="agent_stopped")["fields"]["refused"])
         server.stop()
         told = self.explained(server, "h1")
         self.assertEqual((told["state"], told["reason"]), ("stopped", "stopped"))

@@ -13,6 +13,7 @@ GREET_AT_MOST = 30.0
 UNANSWERED = 2  # beats without an answer after which a server is greeted anew
 FORGET_AFTER = 600.0  # seconds of silence after which a server known from beacons alone is forgotten
 FORMER = 3600.0  # seconds in which a server may still know no other key than the one this host had before
+GREETINGS = 16.0  # HELLOs at once, and one more each second: what forged or repeated beacons can make a host send
 MAX_SERVERS = 16  # a forger who has an agent file may send beacons: what they cost here is bounded
 
 
@@ -91,6 +92,7 @@ class Homing:
         self._name, self._serial, self._generation = name, serial, generation
         self._secrets = [(secret, wire.Key(wire.hello_key(secret)))]  # and the one before, for a while
         self._former_until = 0.0
+        self._left, self._left_at = GREETINGS, 0.0  # how many HELLOs may go out now, as of when
         self._about = about
         self._random = random
 
@@ -159,8 +161,15 @@ class Homing:
         raise wire.WireError("session")
 
     def greetings(self, now: float) -> "list[tuple[bytes, tuple[str, int]]]":
-        """The HELLOs that are due, and where each goes."""
-        return [(self._hello(server, now), server.hint) for server in self.servers.values() if server.greet_at <= now]
+        """The HELLOs that are due, and where each goes; those that are too many wait. Who has answered comes first."""
+        due = [server for server in self.servers.values() if server.greet_at <= now]
+        due.sort(key=lambda server: not server.secret)
+        self._left, self._left_at = min(GREETINGS, self._left + max(0.0, now - self._left_at)), now
+        sent = due[: int(self._left)]
+        self._left -= len(sent)
+        for server in due[len(sent) :]:
+            server.greet_at = now + GREET_EVERY
+        return [(self._hello(server, now), server.hint) for server in sent]
 
     def greeting_due(self) -> float:
         """When the next HELLO is due; infinity if every server has answered."""

@@ -11,7 +11,7 @@ LATE = 300.0  # seconds without anything new after which a file is let go
 GONE = 10.0  # and one that was removed: as long as it is held, its room on the disk is not free
 MAX_OLD = 16  # files read to their end that are waited for at once
 
-# Kept while all that will be found beside the log is newer than what was read: nothing was there when it was looked for.
+# Kept while all that will be found beside the log is newer than what was read: there was nothing at the first look.
 NOTHING = {"offset": 0, "print": "", "device": 0, "inode": 0, "done": True}  # type: dict[str, object]
 
 WINDOW = "copied and truncated: lines written between the one and the other are in neither file"
@@ -31,6 +31,10 @@ class Old:
     def state(self) -> "dict[str, object]":
         """What is to be kept of it."""
         return dict(self.file.state(), ended=True) if self.ended else self.file.state()
+
+    def is_unread(self) -> bool:
+        """Whether nothing was read of it, although there is something, or may be soon."""
+        return not self.file.offset and (not self.ended or self.file.size() > 0)
 
     def is_removed(self) -> bool:
         """Whether it has no name left at all."""
@@ -106,7 +110,7 @@ class Past:
         self, states: "list[dict[str, object]]", known: "dict[str, object] | None", present: "File | None", now: float
     ) -> None:
         """Go on where an earlier run of the agent stopped. `known` is the state of the present file, if it is."""
-        lost, blank, newer = [], 0, None  # blank: files that cannot be found because there was nothing in them
+        lost, blank = [], 0
         for state in states:
             if state == NOTHING:
                 self.looked = True
@@ -118,17 +122,22 @@ class Past:
                 blank += not state["offset"] and len(self.files) == held
         self.looked = self.looked or not any(state["offset"] or state.get("done") for state in states)
         if known is None or not known["offset"]:
-            newer = self.catch_up(present, now)
-        if known is not None and newer is not None and newer > blank:
-            self._gaps.append(WINDOW)  # the present one, in which there was nothing either, was copied and truncated
+            if self.catch_up(present, now, blank) and known is not None:
+                self._gaps.append(WINDOW)  # the present one, in which there was nothing either
         self._gaps += [why for state, why in lost if why and state["offset"]]  # of an empty one nothing may be missing
 
-    def catch_up(self, present: "File | None", now: float) -> "int | None":
-        """Add what was rotated away after the newest file that is known; how many, None if there is no telling."""
-        marks = [mark for old in self.files for mark in old.file.marks()] + ([] if self.last is None else [self.last])
+    def catch_up(self, present: "File | None", now: float, blank: int = 0) -> int:
+        """Add what was rotated away after the newest file that is known, and has not been found for being empty.
+
+        There are `blank` of those. Returns how many more are newer than all that is known: copies of the present one.
+        """
+        marks = [mark for old in self.files for mark in old.file.marks()]
+        if self.last is not None:
+            marks.append(self.last)
         rotated = self._rotated(present)
 
-        unread = [old.file.identity for old in self.files if not old.file.offset and not old.ended]
+        # Nothing of these was read, so there may be copies of what they held before.
+        unread = [each.file.identity for each in self.files if each.is_unread()]
 
         def is_next(file: File) -> bool:
             return file.identity in unread
@@ -143,7 +152,7 @@ class Past:
 
         found = rotated.since(present, is_known, is_next, all_new=self.looked and self.last is None)
         if found is None:
-            return None
+            return 0
         new = []  # type: list[Old]
         for file in found:
             if isinstance(file, File):
@@ -151,12 +160,13 @@ class Past:
             elif new:  # one of ours, nothing of which was read: what is older and new was copied from it
                 place = [old.file.identity for old in self.files].index(file)
                 self.files[place:place] = new
-                self._gaps.append(WINDOW)
+                self._gaps += [WINDOW] * (len(new) > blank)
+                blank = max(0, blank - len(new))
                 new = []
         self.files += new
         self._gaps += [problem for problem in rotated.problems if problem not in self._told]
         self._told = rotated.problems
-        return sum(isinstance(file, File) for file in found)
+        return max(0, len(new) - blank)
 
     def look_back(self, present: "File | None") -> None:
         """Remember which file beside the log is the newest; all of them are accounted for."""

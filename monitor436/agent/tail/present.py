@@ -155,7 +155,9 @@ class Present:
     def has_made(self, file: File) -> bool:
         """Whether that is what a file of this one was compressed to. Raises OSError."""
         related = is_related(os.path.basename(file.path), os.path.basename(self.path))
-        marks = [mark for mine in self.files() for mark in mine.marks()] + ([] if self._past.last is None else [self._past.last])
+        marks = [mark for mine in self.files() for mark in mine.marks()] + (
+            [] if self._past.last is None else [self._past.last]
+        )
         return related and any(file.continues(mark) for mark in marks)
 
     def has_read(self, file: File) -> bool:
