@@ -25,10 +25,22 @@ def networks() -> list[tuple[str, str]]:
     for name, addresses in psutil.net_if_addrs().items():
         for each in addresses:
             if each.family == socket.AF_INET and each.netmask and name in up and up[name].isup:
-                network = ipaddress.ip_network(f"{each.address}/{each.netmask}", strict=False)
-                if network.prefixlen < 31:
-                    found.append((each.address, each.broadcast or str(network.broadcast_address)))
+                broadcast = broadcast_of(each.address, each.netmask, each.broadcast)
+                if broadcast:
+                    found.append((each.address, broadcast))
     return found
+
+
+def broadcast_of(address: str, netmask: str, told: str | None) -> str:
+    """The broadcast address of an interface; "" if its network has none.
+
+    `told` is what the kernel says: for an address that was given without one (`ip address add` without `brd`), that is
+    nothing or the address itself.
+    """
+    network = ipaddress.ip_network(f"{address}/{netmask}", strict=False)
+    if network.prefixlen >= 31:
+        return ""
+    return told if told and told != address else str(network.broadcast_address)
 
 
 class BeaconService(Periodic):

@@ -362,6 +362,7 @@ class Story:
         self.risky = []  # type: list[Stream]  # removed, and only the reader holds them
         self.excused = set()  # type: set[Stream]  # removed, and nobody holds them
         self.blank = set()  # type: set[Stream]  # without a name when the reader kept something, and without a line
+        self.day = 0  # rotations when the reader kept something
         self.look()
         self.keep()
 
@@ -369,7 +370,9 @@ class Story:
         """Let things happen, and then ask the oracle."""
         for _ in range(steps):
             what = self.dice.random()
-            if what < 0.5 or self.reader.watched is None:
+            if self.writer.day - self.day > KEPT - 4:  # soon all by which it would know its place is removed
+                (self.keep if self.reader.watched else self.start)()
+            elif what < 0.5 or self.reader.watched is None:
                 self.write()
                 if self.reader.watched is None and self.dice.random() < 0.1:
                     self.start()
@@ -463,6 +466,7 @@ class Story:
         self.told = []
         self.kept = set(self.seen)
         self.last = self.named() or self.last
+        self.day = self.writer.day
         self.blank = {stream for stream in self.kept - self.last if not stream.ends}
         self.reason = self.reason and not self.settled
 

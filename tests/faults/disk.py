@@ -12,6 +12,7 @@ import random
 import shutil
 import struct
 import subprocess
+import sys
 import unittest
 from pathlib import Path
 from typing import NamedTuple
@@ -114,7 +115,8 @@ class Disk:
         self._journal.write_bytes(b"")
         self._read = 0
         self._synced = {found.st_ino: found.st_size for found in (path.stat() for path in self._files())}
-        self._broken: dict[int, tuple[int, int]] = {}  # bytes that a failing fsync lost
+        self._broken: dict[int, tuple[int, int]] = {}  # from where to where a failing fsync lost bytes
+        self._mended: dict[int, int] = {}  # up to where they were written again, if that is synced
         self._changes: list[Change] = []
         self._known: set[str] = set()  # shadows
 
@@ -129,26 +131,37 @@ class Disk:
         inode = int(rest[0])
         if what == "F":
             self._synced[inode] = int(rest[1])
+            self._break(inode, self._mended.pop(inode, 0))
             self._changes = [each for each in self._changes if each.inode != inode or each.what == "U"]
         elif what == "B":
-            begin = self._synced.get(inode, int(rest[1]))
-            self._broken[inode] = min(begin, self._broken.get(inode, (begin, 0))[0]), int(rest[1])
+            begin, size = self._synced.get(inode, int(rest[1])), int(rest[1])
+            self._mended.pop(inode, None)
+            before, end = self._broken.get(inode, (begin, size))
+            self._broken[inode] = min(begin, before), max(size, end)
+            self._break(inode)
         elif what == "T":
             size = int(rest[1])
             self._synced[inode] = min(self._synced.get(inode, size), size)
-            begin, end = self._broken.get(inode, (0, 0))
-            self._broken[inode] = begin, min(end, size)
+            self._break(inode, most=size)
         elif what == "P":
-            begin, end = self._broken.get(inode, (0, 0))
-            if int(rest[1]) <= begin and int(rest[1]) + int(rest[2]) >= end:
-                self._broken.pop(inode, None)
+            begin, size = int(rest[1]), int(rest[2])
+            if begin <= self._mended.get(inode, self._broken.get(inode, (-1, 0))[0]) < begin + size:
+                self._mended[inode] = begin + size
         elif what == "C":
             self._synced[inode] = 0
+            self._broken.pop(inode, None)
             self._changes.append(Change("C", os.path.dirname(rest[1]), inode, rest[1]))
         elif what in "RU":
             old, path, shadow = ("", *rest[1:]) if what == "U" else rest[1:]
             self._changes.append(Change(what, os.path.dirname(path), inode, path, old, shadow))
             self._known.add(os.path.basename(shadow))
+
+    def _break(self, inode: int, least: int = 0, most: int = sys.maxsize) -> None:
+        """Of what was lost in a file only what lies between these is lost still."""
+        if inode in self._broken:
+            begin, end = self._broken.pop(inode)
+            if max(begin, least) < min(end, most):
+                self._broken[inode] = max(begin, least), min(end, most)
 
     def _forget_names(self, dice: random.Random) -> int:
         folders = sorted({change.folder for change in self._changes})

@@ -13,7 +13,7 @@ GREET_AT_MOST = 30.0
 UNANSWERED = 2  # beats without an answer after which a server is greeted anew
 FORGET_AFTER = 600.0  # seconds of silence after which a server known from beacons alone is forgotten
 FORMER = 3600.0  # seconds in which a server may still know no other key than the one this host had before
-GREETINGS = 16.0  # HELLOs at once, and one more each second: what forged or repeated beacons can make a host send
+GREETINGS = 16.0  # HELLOs at once to whom nobody knows, and one more each second: what beacons can make a host send
 MAX_SERVERS = 16  # a forger who has an agent file may send beacons: what they cost here is bounded
 
 
@@ -34,6 +34,7 @@ class Server:
         self.secret = b""  # the key of this host from which the session comes
         self.answers_to = b""  # the key of this host that it knew last, tried first; empty: the present one
         self.greeted = 0  # HELLOs sent since the last answer
+        self.greeted_at = float("-inf")  # when the last one was
         self._nonce = b""
         self._patience = GREET_EVERY
 
@@ -53,6 +54,7 @@ class Server:
         """The nonce of a HELLO sent now. Repeats keep it, so that a late WELCOME still counts."""
         self._nonce = self._nonce or fresh
         self.greeted += 1
+        self.greeted_at = now
         self.greet_at = now + self._patience
         self._patience = min(self._patience * 2, GREET_AT_MOST)
         return self._nonce
@@ -92,7 +94,7 @@ class Homing:
         self._name, self._serial, self._generation = name, serial, generation
         self._secrets = [(secret, wire.Key(wire.hello_key(secret)))]  # and the one before, for a while
         self._former_until = 0.0
-        self._left, self._left_at = GREETINGS, 0.0  # how many HELLOs may go out now, as of when
+        self._left, self._left_at = GREETINGS, 0.0  # how many of GREETINGS are left, and when that was so
         self._about = about
         self._random = random
 
@@ -161,15 +163,10 @@ class Homing:
         raise wire.WireError("session")
 
     def greetings(self, now: float) -> "list[tuple[bytes, tuple[str, int]]]":
-        """The HELLOs that are due, and where each goes; those that are too many wait. Who has answered comes first."""
-        due = [server for server in self.servers.values() if server.greet_at <= now]
-        due.sort(key=lambda server: not server.secret)
+        """The HELLOs that are due, and where each goes; what would be too many waits, as beacons alone ask for them."""
         self._left, self._left_at = min(GREETINGS, self._left + max(0.0, now - self._left_at)), now
-        sent = due[: int(self._left)]
-        self._left -= len(sent)
-        for server in due[len(sent) :]:
-            server.greet_at = now + GREET_EVERY
-        return [(self._hello(server, now), server.hint) for server in sent]
+        due = [server for server in self.servers.values() if server.greet_at <= now]
+        return [(self._hello(server, now), server.hint) for server in due if self._may_greet(server, now)]
 
     def greeting_due(self) -> float:
         """When the next HELLO is due; infinity if every server has answered."""
@@ -234,6 +231,16 @@ class Homing:
         secret, hello_key = self._secrets[0]
         wire.authenticate(hello_key, datagram)
         return secret
+
+    def _may_greet(self, server: Server, now: float) -> bool:
+        """Whether it is not too early: a server that has answered before has a time of its own, the others share one."""
+        if server.secret:
+            server.greet_at = max(server.greet_at, server.greeted_at + GREET_EVERY)
+        elif self._left < 1.0:
+            server.greet_at = now + GREET_EVERY
+        else:
+            self._left -= 1.0
+        return server.greet_at <= now
 
     def _hello(self, server: Server, now: float) -> bytes:
         if now >= self._former_until:
