@@ -67,6 +67,15 @@ class Journal:
             _sync_folder(self.path.parent)
         self._disk.fdatasync(file)
 
+    def begin(self) -> None:
+        """Open for the first time, and make durable whatever an earlier process has left.
+
+        It may have ended before its last sync, or after one that failed.
+        """
+        self.open()
+        marks = (offset for identity, offset, _ in self._marks({}) if identity == self._identity)
+        self._write_again(next(marks, 0))
+
     def close(self) -> None:
         """Let go of the file."""
         if self._file >= 0:
@@ -149,7 +158,11 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.open()
         identity, offset = self._synced or (self._identity, 0)
-        if identity != self._identity or offset >= self._size:
+        if identity == self._identity:
+            self._write_again(offset)
+
+    def _write_again(self, offset: int) -> None:
+        if offset >= self._size:
             return
         file = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)  # not for appending: that would not write in place
         try:

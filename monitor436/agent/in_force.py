@@ -30,16 +30,25 @@ class InForce:
         return bool(wanted) and wanted not in (self.digest, self._refused)
 
     def adopt(self, wanted: str, body: bytes) -> "list[dict[str, object]]":
-        """A plan was fetched: in force if it is the wanted one and valid. What follows, as events."""
+        """A plan was fetched: in force if it is the wanted one and valid. What follows, as events.
+
+        Raises OSError, and nothing changes, where it cannot be kept: a restart with the old plan would forget where
+        the logs of the new one were read to.
+        """
         if plan.digest(body) != wanted:
             return []  # it changed again while it was fetched; the next beat says what is wanted now
         at = self._wall()
+        before = self.plan, self.digest
         problem = self._put_in_force(body)
         if problem:
             self._refused = wanted
             text = "the plan was refused, the old one stays in force: {}".format(problem)
             return [stated.event(stated.PLAN_REFUSED, "critical", text, at, fields={"digest": wanted[:12]})]
-        self._state.write(FILE, body)
+        try:
+            self._state.write(FILE, body)
+        except OSError:
+            self.plan, self.digest = before
+            raise
         checks = len(self.plan.checks)
         text = "plan {} is in force: {} check{}".format(wanted[:12], checks, "" if checks == 1 else "s")
         return [stated.event(stated.PLAN_IN_FORCE, "info", text, at, fields={"digest": wanted[:12]})]

@@ -78,7 +78,7 @@ class EventLog(Service):
     def startService(self) -> None:
         """Read what the file holds, and open it. Raises OSError."""
         super().startService()
-        self._journal.open()
+        self._journal.begin()
         self._reread(*self._journal.recover({}))
         self._checkpoint()
 

@@ -82,25 +82,31 @@ class DiskTests(unittest.TestCase):
 
     def test_what_was_written_again_is_safe_once_it_is_synced(self) -> None:
         """And what was synced between two failing syncs never was in danger."""
-        program = "f = os.open(here + '/a', os.O_CREAT | os.O_RDWR | os.O_APPEND); os.write(f, b'ab')\n"
-        fails = "try: os.fsync(f)\nexcept OSError: pass\n"
-        again = "g = os.open(here + '/a', os.O_WRONLY); os.pwrite(g, b'ab', 0)\n"
-        for left, mended in ((b"ab", again + "os.fsync(g)"), (b"\0\0", again), (b"", "os.ftruncate(f, 0)")):
-            self.disk.fail(FSYNC, 1.0)
-            self.run_on_it(program + fails)
-            self.disk.heal()
-            self.run_on_it(program.replace("ab", "") + mended + "\nos.fsync(f)" * (mended != again))
+        program = "f = os.open(here + '/a', os.O_CREAT | os.O_RDWR | os.O_APPEND)\nwrite = lambda: os.write(f, b'ab')\n"
+        program += "again = lambda: os.pwrite(os.open(here + '/a', os.O_WRONLY), b'ab', 0)\n"
+        program += "def sync():\n    try: os.fsync(f)\n    except OSError as failed: print(failed.errno)\n"
+        fails, works = (FSYNC, 1.0), (0, 0.0)
+        for left, steps in (
+            (b"ab", [(works, "sync()"), (fails, "write(); sync()"), (works, "again(); sync()")]),
+            (b"\0\0", [(works, "sync()"), (fails, "write(); sync(); again(); sync()"), (works, "sync()")]),
+            (b"", [(works, "sync()"), (fails, "write(); sync()"), (works, "os.ftruncate(f, 0); sync()")]),
+            (
+                b"ab",
+                [
+                    (works, "sync()"),
+                    (fails, "write(); sync(); os.ftruncate(f, 0)"),
+                    (works, "write(); sync()"),
+                    (fails, "write(); sync(); os.ftruncate(f, 2)"),
+                ],
+            ),
+        ):
+            for how, step in steps:
+                self.disk.fail(*how)
+                said = self.run_on_it(program + step)
+                self.assertEqual(said.split(), ["5"] * step.count("sync()") if how is fails else [])
             self.disk.cut_power(random.Random(1))
-            self.assertEqual((self.disk.at / "a").read_bytes(), left)
+            self.assertEqual((self.disk.at / "a").read_bytes(), left, steps)
             (self.disk.at / "a").unlink()
-        self.disk.fail(FSYNC, 1.0)
-        self.run_on_it(program + fails + "os.ftruncate(f, 0)")
-        self.disk.heal()
-        self.run_on_it(program + "os.fsync(f)")
-        self.disk.fail(FSYNC, 1.0)
-        self.run_on_it(program + fails + "os.ftruncate(f, 2)")
-        self.disk.cut_power(random.Random(1))
-        self.assertEqual((self.disk.at / "a").read_bytes(), b"ab")
 
     def test_what_was_safe_at_a_power_cut_stays_so(self) -> None:
         """Of what came after it only what is not synced goes, or what a failing sync loses."""

@@ -66,7 +66,12 @@ class Fetch:
         self._asking = None
         status, body = answer
         if status == 200:
-            self._fetched(self._in_force.adopt(self._wanted, body.encode("utf-8")), now)
+            try:
+                events = self._in_force.adopt(self._wanted, body.encode("utf-8"))
+            except OSError as problem:
+                events = []
+                self._say("the plan cannot be kept, the old one stays in force: {}".format(problem.strerror))
+            self._fetched(events, now)
         else:
             self._say("the plan could not be fetched: {}".format(body.strip() or "status {}".format(status)))
         if self._in_force.lacks(self._wanted):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from monitor436.agent import event as stated
 
 CLOCK = "clock"  # under which is kept how long agents have run with this spool, in seconds: its clock
+CHUNK = 65536  # bytes
 MAX_RECORD = 1024  # bytes of one event as JSON: it must fit a datagram with its envelope
 RANKS = (stated.METRIC, "info", "warning", "critical")  # from what matters least: a metric is a sample, more will come
 NOTHING = len(RANKS)  # the rank of what is not there
@@ -120,6 +121,20 @@ def write_all(file: int, data: bytes) -> None:
     """Write all of it. Raises OSError."""
     while data:
         data = data[os.write(file, data) :]
+
+
+def write_again(path: str) -> None:
+    """Make durable what is in a file, whatever went before: who wrote it may have ended before it was synced, or after
+    that failed. What then reads well from memory would be gone after a power cut, and no later sync would tell."""
+    file, offset = os.open(path, os.O_RDWR | os.O_CLOEXEC), 0
+    try:
+        data = os.pread(file, CHUNK, offset)
+        while data:
+            offset += os.pwrite(file, data, offset)
+            data = os.pread(file, CHUNK, offset)
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def sync_folder(folder: str) -> None:

@@ -18,6 +18,7 @@ from monitor436.agent.store.segment import (
     numbered,
     record,
     sync_folder,
+    write_again,
     write_all,
 )
 from monitor436.agent.store.shedding import lost_event, rest, shed
@@ -56,6 +57,8 @@ class Spool:
             elif name.endswith(".new"):  # a crash while it was written
                 os.unlink(os.path.join(folder, name))
         self._clock = float(str(self.kept.get(CLOCK, 0.0)))
+        if self._segments:
+            write_again(self._segments[-1].path)
         self._begin_segment()
         self._reader = Reader(self._segments[0])
         self._end = None  # type: tuple[Reader, Segment, int] | None  # where there was nothing more to take
