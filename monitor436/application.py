@@ -136,7 +136,9 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
         token = site.token(time.time(), settings.plans.token_expires)
         return packed(site, (agents.port, settings.beacon.port), settings.beacon.multicast, token)
 
-    protocol = AgentsProtocol(about, sessions, enrolment, names.keep, roster, ledger, event_log, plans, time.monotonic)
+    protocol = AgentsProtocol(
+        about, sessions, enrolment, names.promise, roster, ledger, event_log, plans, time.monotonic
+    )
     agents = AgentsService(
         protocol, settings.agents.address, settings.agents.port, settings.agents.receive_buffer, reactor
     )

@@ -15,12 +15,14 @@ class Names:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read_to = 0  # bytes
+        self._promised: list[Bound] = []
 
     def read(self) -> list[Bound]:
         """Every binding since the last call, the latest of a name last: this server's own, and those of commands.
 
-        Half a line, left by a power cut, was never answered for.
+        Half a line, left by a power cut, was never answered for. What was promised is kept first, if the disk works.
         """
+        self._keep_promises()
         if not self._path.exists() or self._path.stat().st_size <= self._read_to:
             return []
         with open(self._path, "rb") as file:
@@ -36,6 +38,11 @@ class Names:
                 continue
         return bound
 
+    def promise(self, bound: Bound) -> None:
+        """Make a binding durable, at once or, where the disk refuses, before one of the next calls of `read`."""
+        self._promised.append(bound)
+        self._keep_promises()
+
     def keep(self, bound: Bound) -> None:
         """Make a binding durable."""
         file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -50,3 +57,11 @@ class Names:
             os.close(file)
         if not size:
             sync_folder(str(self._path.parent))  # so that the file itself is there after a power cut
+
+    def _keep_promises(self) -> None:
+        try:
+            while self._promised:
+                self.keep(self._promised[0])
+                del self._promised[0]
+        except OSError:  # the event log tells of a disk that fails
+            pass

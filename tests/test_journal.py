@@ -186,6 +186,23 @@ class JournalTests(unittest.TestCase):
         self.disk.cut_power(self.path)
         self.assertEqual(self.path.read_bytes(), b"a\nb\nc\n")
 
+    def test_what_a_run_left_without_a_good_sync_is_safe_when_the_next_one_has_begun(self) -> None:
+        """It ended before the disk worked again. What reads well from memory need not be on the disk, and no sync
+        would tell."""
+        journal = self.open()
+        journal.write(b"a\n")
+        journal.checkpoint({})
+        self.disk.broken = "input/output error"
+        with self.assertRaises(OSError):
+            journal.write(b"b\n")
+        self.disk.broken = ""
+        after = Journal(self.path, 1 << 20, 1e9, 3, lambda: 1.7e9, lambda: self.now, self.disk)
+        self.addCleanup(after.close)
+        after.begin()
+        self.assertEqual(self.found(after), ({}, [b"b\n"]))
+        self.disk.cut_power(self.path)
+        self.assertEqual(self.path.read_bytes(), b"a\nb\n")
+
     def test_a_damaged_or_foreign_checkpoint_counts_as_none(self) -> None:
         """Then every file kept is read."""
         journal = self.open()

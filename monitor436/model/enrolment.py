@@ -16,8 +16,8 @@ class Bound(Struct, frozen=True, omit_defaults=True):
 
     `greeted`: the key was used; until then a join may try again. `state` is that of a join that needs approval, and
     `ask` what tells the machine that asked from others; "forgotten" frees the name. `site` is the mark of the site key
-    from which the key comes that was used last. `way` is how the machine got its key: it joined here with a token, or was
-    approved; empty if it came with a key, which was packed into its file or given out by another server of the site.
+    from which the key comes that was used last. `way` is how the machine got its key: it joined here with a token, or
+    was approved; empty if it came with a key, packed into its file or given out by another server of the site.
     """
 
     name: str

@@ -15,6 +15,8 @@ from monitor436.model.words import count
 from monitor436.periodic import Periodic
 from monitor436.planfolder import Stamp, read_planbook, stamp
 
+STILL = 0.5  # seconds for which the folder has to stand still until it is read: half a file is not read
+ABOUT = 0.9  # of that: timers keep to a grid, not to a distance
 SHOWN = 10  # problems told in one event; `monitor436 config check` tells them all
 
 
@@ -38,6 +40,7 @@ class Plans(Periodic):
         clock: IReactorTime,
     ) -> None:
         super().__init__("plans", every, self.look, clock)
+        self._every = every
         self._clock = clock
         self._canary, self._canary_wait = canary
         self._trial: Planbook | None = None  # what the canary group follows, and nobody else yet
@@ -49,7 +52,8 @@ class Plans(Periodic):
         self._rhythm = rhythm
         self._state = state
         self._stamp: Stamp | None = None  # of what was read last, good or not
-        self._moving: Stamp | None = None  # seen once; read when it is the same at the next look
+        self._moving: Stamp | None = None  # seen once; read when it is the same some time later
+        self._moved = 0.0  # when it was seen first
         self._served: dict[str, str] = {}  # digests that were told, by host
         self._read_well = False  # until then hosts keep what they have: the empty book is nobody's wish
 
@@ -87,20 +91,21 @@ class Plans(Periodic):
                 self._serve()
 
     def look(self) -> None:
-        """Read the folder again if it changed and has stood still since the last look: half a file is not read."""
+        """Read the folder again if it changed and has stood still since the last look, which is soon after a change."""
         if self._trial is not None and self._clock.seconds() >= self._trial_ends:
             self.book, self._trial = self._trial, None
             changed = self._serve()
             text = f"the canary group follows the edited plans; now {count(changed, 'more host')} to"
             self._state([Event(kind=kinds.PLANS_CHANGED, text=text, fields={"hosts": changed})])
-        found = stamp(self._folder)
+        found, now, still = stamp(self._folder), self._clock.seconds(), min(STILL, self._every)
         if found == self._stamp:
             self._moving = None
         elif found != self._moving:
-            self._moving = found
-        else:
+            self._moving, self._moved = found, now
+        elif now - self._moved >= still * ABOUT:
             self._stamp, self._moving = found, None
             self._read()
+        self.retime(self._every if self._moving is None else still)
 
     def reload(self, folder: str, rhythm: tuple[float, float]) -> None:
         """Read now, whatever the stamps say."""

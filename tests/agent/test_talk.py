@@ -28,12 +28,12 @@ class RefusedTests(unittest.TestCase):
     def test_what_was_refused_is_told_by_reason_the_most_first(self) -> None:
         """With an answer to none of it."""
         stranger = wire.Key(b"x" * 32)
+        self.theirs.send(wire.seal(stranger, wire.ACK, 0, 7, 1, b"{}"))
         for _ in range(3):
-            self.theirs.send(wire.seal(stranger, wire.ACK, 7, 0, 1, b"{}"))
-        self.theirs.send(b"hello")
+            self.theirs.send(b"hello")
         self.talk.count(wire.WireError("session"))  # as where beacons are heard
         self.talk.hear(0.0)
-        self.assertEqual(self.talk.told_of_refused(), {"refused": "session 4, size 1"})
+        self.assertEqual(self.talk.told_of_refused(), {"refused": "size 3, session 2"})
         with self.assertRaises(BlockingIOError):
             self.theirs.recv(2048)
 

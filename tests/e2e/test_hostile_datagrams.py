@@ -8,12 +8,14 @@ import os
 import random
 import signal
 import sys
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import structs
 
 from monitor436.agent import wire
+from monitor436.agent.link.homing import Homing
 from monitor436.model.settings import Beacon, Heartbeat
 from tests.e2e.patience import eventually
 from tests.e2e.servers import LOOPBACK, SOON, free_port, on_loopback
@@ -50,6 +52,13 @@ def made_up(seed: int) -> list[bytes]:
     found.append(wire.seal_greeting(guessed, greeting))
     found += [wire.seal(guessed, kind, 0, 1, 1, b"[" * 900) for kind in wire.NAMES]
     return found
+
+
+class Other(NamedTuple):
+    """Another host's serial, and every key that it has: of a session, its own, and that of beacons."""
+
+    serial: bytes
+    keys: list[wire.Key]
 
 
 class HostileDatagramTests(Stage):
@@ -149,6 +158,10 @@ class HostileDatagramTests(Stage):
         elif kind == "BYE":
             self.site.event(host="web1", kind="host_stopped")
 
+    def test_every_type_is_held_back_somewhere(self) -> None:
+        """A new one has to be put where it belongs."""
+        self.assertEqual({*TO_SERVER, *TO_AGENT, "BEACON"}, set(wire.NAMES.values()))
+
     def test_a_bit_changed_on_the_way_to_the_server(self) -> None:
         """Each type is held back, sent with each bit changed, and then as it was: only that is accepted."""
         agent = self.host()
@@ -206,6 +219,51 @@ class HostileDatagramTests(Stage):
             self.stranger.send(made_up(SEED), port)
         self.assert_still_works(agent, "line after it")
         self.assertEqual((self.stranger.answers(), agent.output), ([], said))
+
+    def of_another_host(self) -> Other:
+        """What somebody has who got hold of an agent file that was packed for another host."""
+        file = self.folder / "web2.pyz"
+        self.assertEqual(self.site.command("agent", "pack", "--host", "web2", "-o", str(file))[0], 0)
+        packed = json.loads(zipfile.ZipFile(file).read("packed.json"))
+        key, serial = bytes.fromhex(packed["key"]), bytes.fromhex(packed["serial"])
+        homing = Homing("web2", serial, 0, key, dict, os.urandom)
+        homing.named("srv", (LOOPBACK, self.site.settings.agents.port))
+        ((hello, _),) = homing.greetings(0.0)
+        self.stranger.send([hello], self.site.settings.agents.port)
+        (welcome,) = eventually(self.stranger.answers, SOON, "the other host is greeted", poll=0.01)
+        homing.welcome(wire.open_greeting(welcome), welcome, (LOOPBACK, 0), 0.0)
+        session = homing.servers["srv"].session
+        assert session is not None
+        keys = [session._out, session._in, wire.Key(wire.hello_key(key)), wire.Key(key)]
+        return Other(serial, [*keys, wire.Key(bytes.fromhex(packed["beacon_key"]))])
+
+    def test_a_host_with_a_good_key_cannot_speak_for_another_nor_for_the_server(self) -> None:
+        """Every type of datagram in the session and under the name of another host, to the server and to that host."""
+        agent = self.settled()
+        eventually(lambda: "BEAT" in self.tap.kinds(), SOON, "a heartbeat to take the session from")
+        beat = next(each.datagram for each in reversed(self.tap.seen) if each.kind == "BEAT")
+        hello = next(each.datagram for each in reversed(self.tap.seen) if each.kind == "HELLO")
+        _, _, session, number = wire.header(beat)
+        other = self.of_another_host()
+        forged = []
+        for kind in wire.NAMES:
+            for key in other.keys:
+                forged += [wire.seal(key, kind, 0, session, number + ahead, b"{}") for ahead in (1, 100, 10_000)]
+                forged.append(wire.seal(key, kind, 0, 0, 1, b"{}"))
+        greeting = wire.open_greeting(hello)
+        for kind, of in ((wire.HELLO, 0), (wire.WELCOME, session)):
+            for serial in (greeting.serial, other.serial):
+                made = greeting._replace(kind=kind, serial=serial, session=of, body=b"{}")
+                forged += [wire.seal_greeting(key, made) for key in other.keys]
+        agent.send(signal.SIGSTOP)
+        self.assert_all_refused(forged)
+        agent.send(signal.SIGCONT)
+        answers = ("HELLO", "RESETACK", "PONG", "BYE")
+        before, said = [self.tap.kinds().get(kind, 0) for kind in answers], agent.output
+        self.tap.to_agent(forged)
+        self.assert_still_works(agent, "line after it")
+        self.assertEqual(([self.tap.kinds().get(kind, 0) for kind in answers], agent.output), (before, said))
+        self.assertEqual((self.stranger.answers(), len(self.site.events(kind="host_refused"))), ([], 0))
 
     def replay(self, datagrams: list[bytes]) -> None:
         """Play datagrams again from an address that was never seen: the events file and all hosts stay as they are."""

@@ -6,11 +6,21 @@ import signal
 import socket
 import unittest
 
+from tests.e2e.lan import made_lan
 from tests.e2e.patience import eventually
 from tests.e2e.processes import MONITOR436, run
-from tests.e2e.servers import SOON, Server
+from tests.e2e.servers import SOON, Server, on_segment
 from tests.e2e.stage import Stage
 from tests.e2e.test_ordinary_user import AS_NOBODY
+
+FIREWALL = """\
+table ip firewall {{
+    chain output {{
+        type filter hook output priority 0;
+        oifname "eth0" udp dport {port} drop
+    }}
+}}
+"""
 
 
 class DoctorTests(Stage):
@@ -106,6 +116,34 @@ class DoctorTests(Stage):
             self.skipTest("others cannot read this tree")
         how, why = self.findings(server)["site"]
         self.assertEqual((how, "call this as" in why), ("bad", True))
+
+
+class BeaconTests(Stage):
+    """A server with a network."""
+
+    def setUp(self) -> None:
+        self.lan = made_lan(["s1"])
+        self.addCleanup(self.lan.close)
+        super().setUp()
+
+    def beacons(self, server: Server) -> list[str]:
+        """What is said of them."""
+        told = json.loads(server.command("doctor", "--json")[1])
+        return [each["sentence"] for each in told["findings"] if each["what"] == "beacon"]
+
+    def test_beacons_are_seen_to_leave_and_a_firewall_that_drops_them_is_told(self) -> None:
+        """Also by an address that was given without a broadcast address."""
+        here = self.lan.hosts["s1"]
+        here.run("ip", "address", "add", "10.43.7.1/24", "dev", "eth0")
+        server = self.server(on_segment("s1"), here.prefix, "s1").start()
+        eventually((server.var / "vitals.json").exists, SOON, "it is known to run")
+        port = server.settings.beacon.port
+        self.assertEqual(self.beacons(server), [f"beacons leave by 127.0.0.1, 10.43.6.1, 10.43.7.1 on {port}/udp"])
+        here.run("nft", "-f", "-", given=FIREWALL.format(port=port))
+        told = self.beacons(server)
+        for address in ("10.43.6.1", "10.43.7.1"):
+            self.assertIn(f"no beacon can leave by {address}: Operation not permitted", told)
+        self.assertIn(f"beacons leave by 127.0.0.1 on {port}/udp", told)
 
 
 class ExplainTests(Stage):

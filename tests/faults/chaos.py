@@ -94,16 +94,17 @@ class Chaos:
             return not self._cut
         if kind is ROTATED:
             return now - self._rotated.get(machine.name, 0.0) >= ROTATE_APART
-        return not machine.fault and machine.runs.process is not None and machine.runs.process.runs
+        bears = DISK_FAULTS if kind.name in ENDS else frozenset[str]()
+        return machine.faults <= bears and machine.runs.process is not None and machine.runs.process.runs
 
     # What the kinds do.
 
     def begin_fault(self, machine: Machine, fault: str, undo: Undo) -> Undo:
-        """Nothing else goes wrong on a machine meanwhile."""
-        machine.fault = fault
+        """Nothing else goes wrong on a machine meanwhile, but it may be killed or lose power while its disk fails."""
+        machine.faults.add(fault)
 
         def end() -> None:
-            machine.fault = ""
+            machine.faults.remove(fault)
             undo()
 
         return end
@@ -162,6 +163,8 @@ class Chaos:
         return join
 
 
+DISK_FAULTS = frozenset(("full", "failing"))
+ENDS = ("agent killed", "server killed", "power cut, agent", "power cut, server")  # the kinds that end a process
 ROTATED = Kind("log rotated", HostMachine, 0.0, 0.0, Chaos.rotated)
 ON_SEGMENT = (
     Kind("host cut off", HostMachine, 1.0, 4.0, Chaos.cut_off),

@@ -21,14 +21,14 @@ OLD_LOGS = 20  # of an application
 class Machine:
     """A machine on which `runs` (a server or an agent) is kept running, as an init system would.
 
-    `fault` is what is wrong with it at present, "" if nothing is.
+    `faults` are what is wrong with it at present.
     """
 
     def __init__(self, name: str, runs: Server | Agent, disk: Disk) -> None:
         self.name = name
         self.runs = runs
         self.disk = disk
-        self.fault = ""
+        self.faults: set[str] = set()
         self.starts = 0
         self._off = True
 

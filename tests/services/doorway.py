@@ -106,9 +106,10 @@ class DoorwayCase(SynchronousTestCase):
     """Shared: a server without a network."""
 
     rotate_at = 1 << 20  # bytes of the events file
+    within: str | None = None  # the folder for temporary folders, if it is not the usual one
 
     def setUp(self) -> None:
-        folder = Path(tempfile.mkdtemp())
+        folder = Path(tempfile.mkdtemp(dir=self.within))
         self.addCleanup(shutil.rmtree, folder)
         self.path = folder / "events.jsonl"
         self.kept: list[Bound] = []

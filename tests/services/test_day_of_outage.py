@@ -23,6 +23,7 @@ from monitor436.model.event import Event
 from monitor436.model.proof import Proof
 from tests.services.doorway import Agent, DoorwayCase
 
+MEMORY = "/dev/shm"  # a day has many syncs, which cost nothing there
 KIB = 1024
 LIMIT = 1536 * KIB  # bytes of a spool that is too small for this day
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -126,11 +127,11 @@ class DayOfOutageTests(DoorwayCase):
     """A host that has greeted nobody since it started."""
 
     rotate_at = 1 << 30
+    within = MEMORY if os.access(MEMORY, os.W_OK) else None
 
     def setUp(self) -> None:
         super().setUp()
-        memory = "/dev/shm"  # a day has many syncs, and here they cost nothing
-        folder = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
+        folder = Path(tempfile.mkdtemp(dir=self.within))
         self.addCleanup(rmtree, folder)
         readings: dict[str, Callable[[str, str], float]] = {
             "made up, steady": lambda of, root: math.sin(self.machine.now),

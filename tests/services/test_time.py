@@ -44,9 +44,9 @@ class PlansTests(SynchronousTestCase):
         self.clock, self.stated, self.changed = Clock(), Stated(), []  # type: ignore[var-annotated]
         self.write(GOOD.format(5))
 
-    def start(self) -> None:
-        """Read the folder and look at it every second."""
-        self.plans = Plans(str(self.folder), 1.0, (5.0, 15.0), ((), 60.0), self.stated.state, self.clock)  # type: ignore[arg-type]
+    def start(self, every: float = 1.0) -> None:
+        """Read the folder and look at it every so many seconds."""
+        self.plans = Plans(str(self.folder), every, (5.0, 15.0), ((), 60.0), self.stated.state, self.clock)  # type: ignore[arg-type]
         self.plans.changed = lambda hosts: self.changed.extend(hosts)
         self.plans.startService()
         self.addCleanup(self.plans.stopService)
@@ -67,6 +67,18 @@ class PlansTests(SynchronousTestCase):
         self.write("# a comment\n" + GOOD.format(6))
         self.clock.pump([1.0, 1.0])
         self.assertEqual(self.changed, ["web1"])
+
+    def test_a_change_that_was_seen_is_read_soon(self) -> None:
+        """However rarely the folder is looked at; but not before it stood still for half a second."""
+        self.start(60.3)
+        before = self.plans.digest("web1")
+        self.write(GOOD.format(6))
+        self.clock.advance(60.3)
+        self.clock.advance(0.4)
+        self.assertEqual(self.plans.digest("web1"), before)
+        self.clock.pump([0.1] * 5)
+        self.assertNotEqual(self.plans.digest("web1"), before)
+        self.assertEqual(self.plans.every, 60.3)
 
     def test_a_file_that_keeps_changing_waits(self) -> None:
         """Half of it is never read."""

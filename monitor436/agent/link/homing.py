@@ -104,7 +104,7 @@ class Homing:
 
     def rekey(self, secret: bytes, now: float) -> None:
         """Greet under another key from now on. Sessions go on; a server that does not answer is for FORMER seconds
-        greeted under the key before, too, by turns: it may know no other yet. The one it answered to last comes first."""
+        greeted under the key before, too, by turns: it may know no other yet. The one it knew last comes first."""
         self._secrets = [(secret, wire.Key(wire.hello_key(secret))), self._secrets[0]]
         self._former_until = now + FORMER
 
@@ -233,7 +233,7 @@ class Homing:
         return secret
 
     def _may_greet(self, server: Server, now: float) -> bool:
-        """Whether it is not too early: a server that has answered before has a time of its own, the others share one."""
+        """Whether it is not too early. A server that has answered before has a limit of its own, others share one."""
         if server.secret:
             server.greet_at = max(server.greet_at, server.greeted_at + GREET_EVERY)
         elif self._left < 1.0:

@@ -157,6 +157,8 @@ class Spool:
         segment = self._segments[-1]
         lost = self._lost if events else 0
         line = record(self._last + 1, events, kept)
+        if os.fstat(self._file).st_size > segment.size:  # half a record is left, because it could not be cut off
+            os.ftruncate(self._file, segment.size)
         try:
             write_all(self._file, line)
             os.fsync(self._file)

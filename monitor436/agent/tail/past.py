@@ -153,12 +153,12 @@ class Past:
         found = rotated.since(present, is_known, is_next, all_new=self.looked and self.last is None)
         if found is None:
             return 0
-        # Those of ours that have no place beside the log, because they were removed or moved away, are the newest.
-        found += [identity for identity in unread if identity not in found]
         new = []  # type: list[Old]
         for file in found:
             if isinstance(file, File):
                 new.append(Old(file, now))
+            elif file is None:
+                blank = max(0, blank - 1)
             elif new:  # one of ours, nothing of which was read: what is older and new was copied from it
                 place = [old.file.identity for old in self.files].index(file)
                 self.files[place:place] = new

@@ -77,14 +77,15 @@ class Rotated:
         is_known: "Callable[[File], bool]",
         is_next: "Callable[[File], bool]",
         all_new: bool = False,
-    ) -> "list[File | tuple[int, int]] | None":
+    ) -> "list[File | tuple[int, int] | None] | None":
         """The files that were rotated away after the newest one that is known, oldest first.
 
         `present` is none of them, nor is what it is being copied to. Of files for which `is_next` holds, because
-        they are known but what comes before them is not, it is only the identities. If none is known it is all of
-        them, provided that `all_new` says so, or else None: nobody can tell.
+        they are known but what comes before them is not, it is only the identities; None for one that was compressed
+        when it was empty. If none is known it is all of them, provided that `all_new` says so, or else None: nobody
+        can tell.
         """
-        files = []  # type: list[File | tuple[int, int]]
+        files = []  # type: list[File | tuple[int, int] | None]
         for each in self._older_than(present):
             file = self._opened(each.path)
             if file is None:
@@ -96,7 +97,10 @@ class Rotated:
             elif is_known(file):
                 file.close()
                 return files[::-1]
-            elif (present is not None and is_copy(file, present)) or not (file.grows or file.at(0, 1)):
+            elif not (file.grows or file.at(0, 1)):
+                file.close()
+                files.append(None)
+            elif present is not None and is_copy(file, present):
                 file.close()
             else:
                 file.restart()
