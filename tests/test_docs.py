@@ -20,12 +20,14 @@ from monitor436.agent.basis import FIRST
 from monitor436.agent.probe.readings import READINGS
 from monitor436.agent.store import statement
 from monitor436.cli import COMMANDS, main
+from monitor436.model import account, proof
 from monitor436.model import event as kinds
 from monitor436.model.planbook import Planbook
 from monitor436.model.settings import Settings
 from monitor436.model.source import Source
 from monitor436.model.troubles import LIMITS
 from monitor436.yaml_source import compose
+from tests.faults import chaos
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "monitor436"
@@ -442,6 +444,23 @@ class SettingsTests(unittest.TestCase):
                     self.assertIn(second, sections[first], f"{page.name}: {name}")
                     tried += 1
         self.assertGreater(tried, 8)
+
+
+class ReliabilityTests(unittest.TestCase):
+    """docs/reliability.md."""
+
+    def test_every_fault_that_is_tried_is_told(self) -> None:
+        """And no other."""
+        told = [
+            name for row in rows(section(read("docs/reliability.md"), "What is tried")) for name in row[0].split("; ")
+        ]
+        self.assertEqual(sorted(told), sorted(kind.name for kind in chaos.KINDS))
+
+    def test_every_flaw_and_gap_of_verify_is_told(self) -> None:
+        """And no other."""
+        flaws = (account.DOUBLED, account.DISORDER, proof.MISSING, proof.UNTOLD, proof.UNMARKED, proof.DIFFERS)
+        told = [ticked(row[0])[0] for row in rows(section(read("docs/reliability.md"), "What verify tells"))]
+        self.assertEqual(sorted(told), sorted((*flaws, *re.findall(r'Gap\("(\w+)"', Path(proof.__file__).read_text()))))
 
 
 class LinkTests(unittest.TestCase):

@@ -314,12 +314,12 @@ class RecordTests(unittest.TestCase):
                     file.write(line)
                 _, here = followed.read()
                 there = os.stat(log)
-                mine = dict(position[0], device=there.st_dev, inode=there.st_ino)
-                if "generation" in here[0]:  # not every file system tells it
-                    mine["generation"] = here[0]["generation"]
+                mine = dict(position[1], device=there.st_dev, inode=there.st_ino)
+                if "generation" in here[1]:  # not every file system tells it
+                    mine["generation"] = here[1]["generation"]
                 else:
                     del mine["generation"]
-                self.assertEqual([list(each.items()) for each in here], [list(mine.items())])
+                self.assertEqual([list(each.items()) for each in here], [list(each.items()) for each in (position[0], mine)])
             followed.close()
 
     def test_the_plan_of_the_document_is_canonical_and_has_that_digest(self) -> None:

@@ -59,7 +59,7 @@ AGENT = ("tail", "match", "probe", "store", "link", "tools")  # rooms of the age
 
 
 def is_resident(module: str) -> bool:
-    """Whether it stays in memory with the agent: the door is a child, gone when it has its answer; the tools are commands of the agent file."""
+    """Whether it stays in memory with the agent: the door is a child, and the tools are commands of the agent file."""
     return not module.startswith("monitor436.agent.tools.") and module != "monitor436.agent.link.door"
 
 

@@ -10,9 +10,13 @@ import json
 import os
 import random
 import re
+import selectors
 from collections.abc import Iterator
 
+from monitor436.agent.checks import Checks, Host
+from monitor436.agent.plan import Plan
 from monitor436.agent.tail.watched import Watched
+from tests.agent.written import check
 
 KEPT = 9  # rotated files: more than a story makes while nobody looks
 FORMS = ("numbers", "dates", "link")  # how rotated files are called
@@ -20,7 +24,11 @@ LOOK = 0.5  # seconds between looks
 
 
 class Lost(AssertionError):
-    """The story ended badly."""
+    """A line was lost or read twice."""
+
+
+class Muddled(AssertionError):
+    """Every line was read once, but not in order, or a gap was told or not told against the truth."""
 
 
 class Stream:
@@ -131,8 +139,8 @@ class Writer:
         if self.form == "link":
             return [self.switch]
         return [
-            self.create, self.create, self.create_late, self.copytruncate, self.copytruncate,
-            self.copytruncate_compress, self.rename_compress, self.delay_compress, self.delete, self.away, self.obstacle,
+            self.create, self.create, self.create_late, self.copytruncate, self.copytruncate, self.rename_compress,
+            self.copytruncate_compress, self.delay_compress, self.delete, self.away, self.obstacle,
         ]  # fmt: skip
 
     # The ways.
@@ -303,7 +311,7 @@ class Reader:
         self.kept = {}  # type: dict[str, object]
         self.read = []  # type: list[bytes]  # lines that are kept
         self.gaps = []  # type: list[str]
-        self.watched = None  # type: Watched | None
+        self.alive = False
         self.start()
 
     def start(self) -> None:
@@ -311,6 +319,11 @@ class Reader:
         self.watched = Watched(self.log, json.loads(json.dumps(self.kept)), lambda path: "", lambda: self.now)
         self.new = []  # type: list[bytes]
         self.new_gaps = []  # type: list[str]
+        self.alive = True
+
+    def certain(self) -> bool:
+        """Whether everything was read."""
+        return self.watched.certain
 
     def look(self) -> bool:
         """One look; whether there is more."""
@@ -337,7 +350,58 @@ class Reader:
     def kill(self) -> None:
         """What was not kept is forgotten."""
         self.watched.close()
-        self.watched = None
+        self.alive = False
+
+
+class Planned(Reader):
+    """The agent with a plan that is edited between looks; one check in it takes every line of the log.
+
+    What it emits is on the disk at once, as in the spool; a line that is half told does not exist there.
+    """
+
+    def start(self) -> None:
+        self.new = []
+        self.new_gaps = []
+        self.selector = selectors.DefaultSelector()
+        host = Host(lambda argv: "", lambda path: "", lambda: self.now, "boot")
+        self.checks = Checks(self.emit, host, self.selector, json.loads(json.dumps(self.kept)))
+        self.edit()
+        self.alive = True
+
+    def certain(self) -> bool:
+        return all(log._watched.certain for log in self.checks._logs.values())
+
+    def edit(self) -> None:
+        """Put a plan in force: the same check of the log, and some that come and go."""
+        others = [check("other {}".format(number), log=self.log, match="y") for number in range(8)]
+        checks = [*self.dice.sample(others, self.dice.randrange(4)), check("lines", log=self.log, match="[0-9]")]
+        self.dice.shuffle(checks)
+        self.checks.adopt(Plan(5.0, 15.0, tuple(checks)), self.now)
+
+    def look(self) -> bool:
+        self.now += LOOK
+        if self.dice.random() < 0.2:
+            self.edit()
+        return self.checks.run(self.now) <= self.now
+
+    def emit(self, events: "list[dict[str, object]]", kept: "dict[str, object]") -> None:
+        """What the spool does."""
+        for key, value in json.loads(json.dumps(kept)).items():
+            if value is None:
+                self.kept.pop(key, None)
+            else:
+                self.kept[key] = value
+        self.read += [str(event["text"]).encode() for event in events if event.get("check") == "lines"]
+
+    def keep(self) -> None:
+        for log in self.checks._logs.values():
+            self.emit([], log.everything(self.now))
+
+    def kill(self) -> None:
+        for log in self.checks._logs.values():
+            log.close()
+        self.selector.close()
+        self.alive = False
 
 
 LINE = re.compile(rb"([0-9]{6}) x*([0-9]{6})\Z")
@@ -346,11 +410,13 @@ LINE = re.compile(rb"([0-9]{6}) x*([0-9]{6})\Z")
 class Story:
     """One story: what is written, and what is read of it."""
 
+    reads = Reader
+
     def __init__(self, seed: int, folder: str, pattern: bool, burst: int = 20) -> None:
         self.dice = random.Random(seed)
         os.mkdir(folder)
         self.writer = Writer(self.dice, folder, self.dice.choice(FORMS), burst)
-        self.reader = Reader(self.dice, os.path.join(folder, "*.log*" if pattern else "app.log"))
+        self.reader = self.reads(self.dice, os.path.join(folder, "*.log*" if pattern else "app.log"))
         self.last = {self.writer.stream}  # the one that had the name when the reader kept something
         self.seen = {self.writer.stream}  # files that the reader has seen by the name of the log
         self.kept = {self.writer.stream}  # those of which it has kept that
@@ -371,10 +437,10 @@ class Story:
         for _ in range(steps):
             what = self.dice.random()
             if self.writer.day - self.day > KEPT - 4:  # soon all by which it would know its place is removed
-                (self.keep if self.reader.watched else self.start)()
-            elif what < 0.5 or self.reader.watched is None:
+                (self.keep if self.reader.alive else self.start)()
+            elif what < 0.5 or not self.reader.alive:
                 self.write()
-                if self.reader.watched is None and self.dice.random() < 0.1:
+                if not self.reader.alive and self.dice.random() < 0.1:
                     self.start()
             elif what < 0.9:
                 self.look()
@@ -386,7 +452,7 @@ class Story:
                 self.reader.now += self.dice.choice((20.0, 400.0))
         self.writer.finish()
         self.account()
-        if self.reader.watched is None:
+        if not self.reader.alive:
             self.start()
         for _ in range(5):
             while self.look():
@@ -406,7 +472,7 @@ class Story:
         """What follows from what the writer did."""
         if self.writer.truncated or self.writer.removed or self.writer.emptied:
             self.settled = False
-        known = self.seen if self.reader.watched else self.kept
+        known = self.seen if self.reader.alive else self.kept
         for stream in self.writer.truncated:
             if stream in known:
                 self.owed.append(stream)
@@ -415,7 +481,7 @@ class Story:
         self.emptied = self.emptied or self.writer.emptied
         for stream in self.writer.removed:
             self.reason = True
-            if stream in self.seen and self.reader.watched:
+            if stream in self.seen and self.reader.alive:
                 self.risky.append(stream)
             else:
                 self.excused.add(stream)
@@ -442,12 +508,12 @@ class Story:
     def after_look(self, more: bool) -> None:
         if self.reader.new_gaps:
             if not (self.owed or self.told or self.reason or self.emptied):
-                raise Lost("a gap without a reason: {}".format(self.reader.new_gaps))
+                raise Muddled("a gap without a reason: {}".format(self.reader.new_gaps))
             self.told += self.owed
             self.owed = []
         if not more:
             self.seen.update(self.named())
-            self.settled = self.settled or self.reader.watched.certain
+            self.settled = self.settled or self.reader.certain()
 
     def named(self) -> "set[Stream]":
         """The file that has the name of the log."""
@@ -484,6 +550,18 @@ class Story:
 
     def ask(self) -> None:
         """The oracle."""
+        place = self.ask_for_lines()
+        if self.owed:
+            raise Muddled("{} truncations without a gap".format(len(self.owed)))
+        for stream in self.writer.streams:
+            places = [place[number] for number in stream.ends if number in place]
+            if places != sorted(places):
+                latest = [max(places[: number + 1]) for number in range(len(places))]
+                early = [here for here, place, last in zip(stream.ends, places, latest) if place < last]
+                raise Muddled("out of order: {}".format(early))
+
+    def ask_for_lines(self) -> "dict[int, int]":
+        """Whether each was read once; which was read at which place."""
         numbers = []
         for line in self.reader.read:
             found = LINE.match(line)
@@ -497,12 +575,13 @@ class Story:
         unexcused = missing - self.writer.between - {number for stream in self.excused for number in stream.ends}
         if unexcused:
             raise Lost("lost: {}".format(sorted(unexcused)))
-        if self.owed:
-            raise Lost("{} truncations without a gap".format(len(self.owed)))
-        for stream in self.writer.streams:
-            places = [place[number] for number in stream.ends if number in place]
-            if places != sorted(places):
-                late = [
-                    here for here, place in zip(stream.ends, places) if place < max(places[: places.index(place) + 1])
-                ]
-                raise Lost("out of order: {}".format(late))
+        return place
+
+
+class PlannedStory(Story):
+    """A story in which the plan is edited too. When gaps are told, and kept, is the agent's own affair there."""
+
+    reads = Planned
+
+    def ask(self) -> None:
+        self.ask_for_lines()

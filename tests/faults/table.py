@@ -4,18 +4,8 @@ from collections import Counter
 
 from tests.faults.judgement import Judgement
 
-HEADS = (
-    "seed",
-    "seconds",
-    "faults",
-    "frames lost",
-    "doubled",
-    "late",
-    "lines",
-    "on both servers",
-    "missing",
-    "doubled",
-)
+FRAMES = "frames lost, doubled, late"
+HEADS = ("seed", "seconds", "faults", FRAMES, "lines", "on both servers", "missing", "doubled")
 
 
 def table(heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
@@ -28,8 +18,8 @@ def run_row(seed: int, seconds: float, faults: int, frames: dict[str, int], foun
     """One run."""
     missing = len(found.missing)
     doubled = len(found.doubled) + len(found.doubled_ids) + len(found.unmarked)
-    harmed = (frames["lost"], frames["doubled"], frames["late"])
-    return seed, f"{seconds:g}", faults, *harmed, found.lines, found.twice, missing, doubled
+    harmed = ", ".join(str(frames[each]) for each in ("lost", "doubled", "late"))
+    return seed, f"{seconds:g}", faults, harmed, found.lines, found.twice, missing, doubled
 
 
 def kinds_table(faults: Counter[str]) -> str:

@@ -1,6 +1,7 @@
 """Sets of numbers, compared with the sets of the language."""
 
 import unittest
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ class RangesTests(unittest.TestCase):
         self.assertEqual(ranges.total, len(spelt(some)))
         self.assertEqual((ranges.first, ranges.last), (min(spelt(some), default=0), max(spelt(some), default=0)))
         found = list(ranges)
-        self.assertTrue(all(before[1] + 1 < after[0] for before, after in zip(found, found[1:], strict=False)))
+        self.assertTrue(all(before[1] + 1 < after[0] for before, after in pairwise(found)))
         self.assertEqual(ranges, Ranges(reversed(some)))
 
     @given(SOME, SOME)

@@ -119,17 +119,18 @@ class Past:
             elif state is not known and not state.get("copy"):
                 held = len(self.files)
                 lost.append((state, self.find(state, present, now)))
-                blank += not state["offset"] and len(self.files) == held
+                blank = 0 if len(self.files) > held else blank + (not state["offset"])
         self.looked = self.looked or not any(state["offset"] or state.get("done") for state in states)
-        if known is None or not known["offset"]:
-            if self.catch_up(present, now, blank) and known is not None:
-                self._gaps.append(WINDOW)  # the present one, in which there was nothing either
+        copies = 0 if known is not None and known["offset"] else self.catch_up(present, now, blank)
+        if copies and known is not None:
+            self._gaps.append(WINDOW)
         self._gaps += [why for state, why in lost if why and state["offset"]]  # of an empty one nothing may be missing
 
-    def catch_up(self, present: "File | None", now: float, blank: int = 0) -> int:
+    def catch_up(self, present: "File | None", now: float, blank: int = 0, newest: "Old | None" = None) -> int:
         """Add what was rotated away after the newest file that is known, and has not been found for being empty.
 
-        There are `blank` of those. Returns how many more are newer than all that is known: copies of the present one.
+        There are `blank` of those. `newest` has just lost its name: if it has no place beside the log, all that has
+        one is older. Returns how many more are newer than all that is known: copies of the present one.
         """
         marks = [mark for old in self.files for mark in old.file.marks()]
         if self.last is not None:
@@ -153,6 +154,8 @@ class Past:
         found = rotated.since(present, is_known, is_next, all_new=self.looked and self.last is None)
         if found is None:
             return 0
+        if newest is not None and newest.is_unread() and newest.file.identity not in found:
+            found.append(newest.file.identity)
         new = []  # type: list[Old]
         for file in found:
             if isinstance(file, File):

@@ -237,9 +237,7 @@ class Present:
             old = Old(self._file, self._clock())
             self._past.files.append(old)
             if self._file is self._unread:  # it may have been truncated before
-                self._past.catch_up(following, self._clock())
-            if old.is_removed():  # it has no place among those beside the log, but is newer than all that were found
-                self._past.put_last(old)
+                self._past.catch_up(following, self._clock(), newest=old)
         self._file = None
         self._parked = False
         self.changed = True
