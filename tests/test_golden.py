@@ -319,7 +319,9 @@ class RecordTests(unittest.TestCase):
                     mine["generation"] = here[1]["generation"]
                 else:
                     del mine["generation"]
-                self.assertEqual([list(each.items()) for each in here], [list(each.items()) for each in (position[0], mine)])
+                nothing_before, followed_now = here
+                self.assertEqual(list(nothing_before.items()), list(position[0].items()))
+                self.assertEqual(list(followed_now.items()), list(mine.items()))
             followed.close()
 
     def test_the_plan_of_the_document_is_canonical_and_has_that_digest(self) -> None:

@@ -382,6 +382,8 @@ class Planned(Reader):
         self.now += LOOK
         if self.dice.random() < 0.2:
             self.edit()
+        for log in self.checks._logs.values():
+            log.due = self.now  # quiet logs are looked at less often: the story counts on its looks
         return self.checks.run(self.now) <= self.now
 
     def emit(self, events: "list[dict[str, object]]", kept: "dict[str, object]") -> None:

@@ -47,6 +47,7 @@ class File:
     def restart(self) -> None:
         """Read from the start again."""
         self.offset = 0
+        self._blank = True  # nothing but zeros was passed: by those it cannot be known again
         self._start = self._before = b""  # the first bytes, and those before the offset, as they were read
         self._print = ""  # their hash; kept because most reads give nothing new
         self._skipping = False  # in the rest of a line that was too long
@@ -55,6 +56,7 @@ class File:
     def to_end(self) -> None:
         """Go to the end: what is there is not for us."""
         self._go_to(self.size())
+        self._blank = False
         self._skipping = self.offset > 0 and not self._before.endswith(b"\n")
 
     def size(self) -> int:
@@ -87,6 +89,7 @@ class File:
         if not end and len(data) <= MAX_LINE:
             return b""
         self._skipping = not end
+        self._blank = False
         self._pass(data[:end] if end else data)
         return _cut(data[:end]) if end else data[:MAX_LINE] + b"\n"
 
@@ -97,6 +100,7 @@ class File:
         self._pass(data)
         self._skipping = bool(data) and not data.endswith(b"\n")
         line = line.strip(b"\0")
+        self._blank = self._blank and not line
         return line if not line or line.endswith(b"\n") else line + b"\n"
 
     def stands(self) -> bool:
@@ -107,10 +111,11 @@ class File:
 
     def state(self) -> "dict[str, object]":
         """What tells where to go on, and in which file, as JSON-able data."""
-        if self.offset and not self._print:
+        offset = 0 if self._blank else self.offset
+        if offset and not self._print:
             self._print = _print(self._start) + _print(self._before)
         device, inode = self.identity
-        state = {"offset": self.offset, "print": self._print, "device": device, "inode": inode}  # type: dict[str, object]
+        state = {"offset": offset, "print": self._print, "device": device, "inode": inode}  # type: dict[str, object]
         if self.generation:
             state["generation"] = self.generation
         return dict(state, skipping=True) if self._skipping else state
@@ -145,6 +150,7 @@ class File:
         if len(before) < size or _print(before) != known[16:]:
             return False
         self._go_to(offset)
+        self._blank = False
         self._skipping = bool(state.get("skipping"))
         return True
 
