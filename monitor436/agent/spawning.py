@@ -24,8 +24,9 @@ def spawn(argv: "list[str] | tuple[str, ...]", given: int, output: int, env: "Ma
         place = _place(argv[0], env.get("PATH", os.defpath))
         if not place:
             return 0
-        files = [(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate((given, output, output))]
-        return os.posix_spawn(
+        copied = os.POSIX_SPAWN_DUP2  # novermin: since 3.8, and not everywhere
+        files = [(copied, fd, at) for at, fd in enumerate((given, output, output))]
+        return os.posix_spawn(  # novermin
             place, list(argv), env, file_actions=files, setsid=True, setsigmask=(), setsigdef=IGNORED_HERE
         )
     except (AttributeError, NotImplementedError, OSError, ValueError):  # AttributeError: before Python 3.8
