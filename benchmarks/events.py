@@ -1,7 +1,7 @@
 """Events in: durable events a second through the whole server, each acknowledged after the disk has it, in one run.
 
 Hosts send windows of EVENTS datagrams, as agents do, and wait for acknowledgements. Beside it the same without sync,
-and the floor: lines appended to a file, one fdatasync for every 64 of them.
+rsyslog that syncs before it answers, and the floor: lines appended to a file, one fdatasync for every 64 of them.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import peers
 import twisted
 from apart import Apart
 from fleet import greet, opened
@@ -124,6 +125,14 @@ def floor(lines: int) -> float:
         return lines / (time.perf_counter() - began)
 
 
+def relp(lines: int, window: int) -> tuple[float, float, float]:
+    """Lines a second that rsyslog takes, syncs and answers; seconds until half and 99 % were answered."""
+    with tempfile.TemporaryDirectory() as folder, peers.rsyslog(Path(folder)) as port:
+        seconds, took = peers.relp(port, lines, window, TEXT)
+    took.sort()
+    return lines / seconds, took[len(took) // 2], took[len(took) * 99 // 100]
+
+
 def main() -> None:
     """Print the table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -144,6 +153,11 @@ def main() -> None:
                 verdicts.append(
                     verdict(f"events/s, {records} a datagram", middle.rate, TARGETS[records], at_least=True)
                 )
+    if peers.has_rsyslog():
+        for window in (128, 1):
+            rate, half, most = relp(given.events // 40, window)
+            name = f"rsyslog, RELP, synced, window {window}"
+            rows.append([name, f"{rate:,.0f}", f"{rate / bottom:.2f}", "", f"{half * 1e3:.1f}", f"{most * 1e3:.1f}"])
     columns = ("events in", "durable events/s", "× floor", "server CPU µs", "p50 ms", "p99 ms")
     show(
         f"{HOSTS} hosts, {AHEAD} datagrams each on their way; median of {given.rounds}",

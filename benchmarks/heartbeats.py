@@ -6,6 +6,7 @@ Ours is a whole server: a datagram is unsealed, checked for replay, decoded and 
 import argparse
 import hmac
 import json
+import shutil
 import statistics
 import tempfile
 import time
@@ -14,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import peers
 import twisted
 from apart import Apart, run_until_asked
 from fleet import beat, drain, greet, opened
@@ -117,7 +119,7 @@ def send(through: Any, datagrams: Sequence[bytes], rate: float) -> None:
 
 
 def measured(
-    receiver: Apart, make: Callable[[int], list[bytes]], port: int, count: int, rate: float, through: Any
+    receiver: Any, make: Callable[[int], list[bytes]], port: int, count: int, rate: float, through: Any
 ) -> float:
     """CPU seconds that a receiver spends on `count` datagrams."""
     datagrams = make(count)
@@ -136,6 +138,28 @@ def simple(
     receiver = Apart(function)
     cpu = measured(receiver, make, receiver.ready, count, rate, opened())
     return cpu, receiver.finish()
+
+
+def another(program: Any, make: Callable[[int], list[bytes]], count: int, rate: float) -> tuple[float, int]:
+    """(CPU seconds, datagrams received) of another program: those of its socket that the kernel did not drop."""
+    with tempfile.TemporaryDirectory() as folder, program(Path(folder)) as (run, port):
+        before = dropped(port)
+        cpu = measured(run, make, port, count, rate, opened())
+        lost = dropped(port) - before
+        run.end()
+    return cpu, count - lost
+
+
+def dropped(port: int) -> int:
+    """How many datagrams for that port of this machine found its buffer full."""
+    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) == port)
+
+
+def signed_for_collectd(hosts: int) -> Callable[[int], list[bytes]]:
+    """Packets of collectd's own protocol."""
+    packets = [peers.collectd_packet(number) for number in range(hosts)]
+    return lambda count: [packets[n % hosts] for n in range(count)]
 
 
 def ours(alter: Callable[[Monitor], None] | None, hosts: int, count: int, rate: float) -> tuple[float, int]:
@@ -170,6 +194,13 @@ def main() -> None:
         "monitor436, heard": lambda: ours(mute, given.hosts, count, rate),
         "monitor436, heard and answered": lambda: ours(None, given.hosts, count, rate),
     }
+    if peers.can_compile():
+        first = {"C, recvmmsg loop, counts": lambda: another(peers.c_loop, plain(given.hosts), count, rate)}
+        runs = {**first, **runs}
+    if shutil.which("collectd"):
+        runs["collectd, signed packets"] = lambda: another(
+            peers.collectd, signed_for_collectd(given.hosts), count, rate
+        )
     found: dict[str, list[tuple[float, int]]] = {name: [] for name in runs}
     for _ in range(given.rounds):
         for name, run in runs.items():

@@ -104,8 +104,9 @@ class EventTests(CommandCase):
         status, output = run(argv)
         self.assertEqual(status, 0, output)
         loaded = {line.split("|")[-1].strip() for line in output.splitlines()}
-        ours = {name.split(".")[-1] for name in loaded if name.startswith("monitor436.agent.")}
-        self.assertEqual(ours, {"__main__", "options", "report", "event", "segment", "statement"})
+        ours = {name.partition("agent.")[2] for name in loaded if name.startswith("monitor436.agent.")}
+        modules = {"__main__", "options", "event", "tools", "tools.report", "store", "store.segment", "store.statement"}
+        self.assertEqual(ours, modules)
 
 
 class PlanTests(CommandCase):
