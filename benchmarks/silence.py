@@ -13,7 +13,7 @@ from collections.abc import Callable
 from table import show, verdict
 
 from monitor436.model import event as kinds
-from monitor436.model.roster import Roster
+from monitor436.model.hosts.roster import Roster
 from monitor436.services.liveness import EVERY
 
 BEAT, LATE, PINGS = 5.0, 15.0, 3.0  # seconds, as the settings come

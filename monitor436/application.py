@@ -14,16 +14,16 @@ from monitor436.agent import wire
 from monitor436.bus import EventBus
 from monitor436.journal import Journal
 from monitor436.model import event as kinds
-from monitor436.model.enrolment import Enrolment
 from monitor436.model.event import Event
-from monitor436.model.lag import Stopwatch
-from monitor436.model.ledger import Ledger
-from monitor436.model.neighbours import Neighbours
-from monitor436.model.roster import Roster
-from monitor436.model.sessions import Sessions
+from monitor436.model.hosts.roster import Roster
+from monitor436.model.keys.enrolment import Enrolment
+from monitor436.model.keys.sessions import Sessions
+from monitor436.model.keys.site_keys import SiteKeys
+from monitor436.model.server.lag import Stopwatch
+from monitor436.model.server.neighbours import Neighbours
 from monitor436.model.settings import Settings
-from monitor436.model.site_keys import SiteKeys
 from monitor436.model.source import SettingsError
+from monitor436.model.stream.ledger import Ledger
 from monitor436.names import Names
 from monitor436.one_thread import one_thread
 from monitor436.ordered import OrderedServices, StartError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from msgspec import MsgspecError, Struct, json, structs
 
-from monitor436.model.host import Seen
-from monitor436.model.roster import Roster
+from monitor436.model.hosts.host import Seen
+from monitor436.model.hosts.roster import Roster
 
 AT_ONCE = 1000  # hosts in a turn: some milliseconds
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from monitor436.model.planbook import Planbook
+from monitor436.model.plans.planbook import Planbook
 from monitor436.model.source import Problem, SettingsError, Source
 from monitor436.yaml_source import read_source
 

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from twisted.internet.ssl import PrivateCertificate
 
 from monitor436.agent.wire import Key, same_tag
-from monitor436.model.site_keys import SiteKeys, mark
+from monitor436.model.keys.site_keys import SiteKeys, mark
 
 CENTURY = timedelta(days=36500)  # agents know the certificate by its pin, so its dates mean nothing
 SIZE = 32  # bytes of a site key

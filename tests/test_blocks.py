@@ -12,8 +12,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.bus import EventBus
-from monitor436.model.enrolment import Bound
 from monitor436.model.event import Event
+from monitor436.model.keys.enrolment import Bound
 from monitor436.names import Names
 from monitor436.ordered import OrderedServices
 from monitor436.periodic import Periodic

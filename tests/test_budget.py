@@ -11,9 +11,9 @@ from pathlib import Path
 from msgspec import json as fast
 
 from monitor436.agent import wire
-from monitor436.model import budget
-from monitor436.model.enrolment import Bound
 from monitor436.model.event import Event, Field
+from monitor436.model.keys.enrolment import Bound
+from monitor436.model.server import budget
 from monitor436.model.settings import Settings
 from monitor436.planfolder import read_planbook
 from monitor436.services.event_log import lines

@@ -13,9 +13,9 @@ from msgspec import json as fast
 
 from monitor436 import __version__
 from monitor436.cli import COMMANDS, main
-from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event
-from monitor436.model.roster import Seen
+from monitor436.model.hosts.roster import Seen
+from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.names import Names
 from monitor436.services.liveness import Snapshot
 from monitor436.site import Site

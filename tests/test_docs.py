@@ -20,12 +20,12 @@ from monitor436.agent.basis import FIRST
 from monitor436.agent.probe.readings import READINGS
 from monitor436.agent.store import statement
 from monitor436.cli import COMMANDS, main
-from monitor436.model import account, proof
 from monitor436.model import event as kinds
-from monitor436.model.planbook import Planbook
+from monitor436.model.audit import account, proof
+from monitor436.model.plans.planbook import Planbook
+from monitor436.model.server.troubles import LIMITS
 from monitor436.model.settings import Settings
 from monitor436.model.source import Source
-from monitor436.model.troubles import LIMITS
 from monitor436.yaml_source import compose
 from tests.faults import chaos
 

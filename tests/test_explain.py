@@ -9,9 +9,9 @@ from pathlib import Path
 from click.testing import Result
 from msgspec import json as fast
 
-from monitor436.model.enrolment import Bound
 from monitor436.model.event import Event
-from monitor436.model.host import Seen
+from monitor436.model.hosts.host import Seen
+from monitor436.model.keys.enrolment import Bound
 from monitor436.names import Names
 from monitor436.planfolder import read_planbook
 from monitor436.services.liveness import Snapshot

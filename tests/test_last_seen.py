@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.internet.task import Clock
 
 from monitor436.last_seen import AT_ONCE, LastSeen, read_snapshot
-from monitor436.model.roster import Roster
+from monitor436.model.hosts.roster import Roster
 from monitor436.settling import AFTER, Settling
 
 

@@ -4,7 +4,7 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from monitor436.model.enrolment import Bound
+from monitor436.model.keys.enrolment import Bound
 from monitor436.names import Names
 
 

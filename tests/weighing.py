@@ -16,10 +16,10 @@ from monitor436.agent import wire
 from monitor436.bus import EventBus
 from monitor436.journal import Journal
 from monitor436.last_seen import LastSeen
-from monitor436.model.enrolment import Enrolment
-from monitor436.model.ledger import Ledger
-from monitor436.model.roster import Roster
-from monitor436.model.sessions import Sessions
+from monitor436.model.hosts.roster import Roster
+from monitor436.model.keys.enrolment import Enrolment
+from monitor436.model.keys.sessions import Sessions
+from monitor436.model.stream.ledger import Ledger
 from monitor436.services.agents import AgentsProtocol
 from monitor436.services.event_log import EventLog
 from monitor436.services.plans import Plans

@@ -7,8 +7,8 @@ from msgspec import json
 
 from monitor436.cli.lines import say
 from monitor436.cli.settings_option import SettingsFile
-from monitor436.model.budget import Budget
-from monitor436.model.budget import budget as reckoned
+from monitor436.model.server.budget import Budget
+from monitor436.model.server.budget import budget as reckoned
 from monitor436.model.settings import Settings
 from monitor436.model.words import size
 

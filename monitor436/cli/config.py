@@ -9,7 +9,7 @@ import msgspec
 
 from monitor436.agent.wire import HOST_NAME
 from monitor436.binder import bind
-from monitor436.model.planbook import Planbook
+from monitor436.model.plans.planbook import Planbook
 from monitor436.model.settings import Settings
 from monitor436.model.source import Problem, SettingsError, Source
 from monitor436.planfolder import read_planbook

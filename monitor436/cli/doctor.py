@@ -18,9 +18,9 @@ from monitor436.cli import surroundings
 from monitor436.cli.lines import plain, say
 from monitor436.cli.settings_option import settings_option
 from monitor436.journal import Journal
-from monitor436.model import checkup
-from monitor436.model.checkup import BAD, NOTE, Finding
-from monitor436.model.enrolment import Bound, Enrolment
+from monitor436.model.keys.enrolment import Bound, Enrolment
+from monitor436.model.server import checkup
+from monitor436.model.server.checkup import BAD, NOTE, Finding
 from monitor436.model.settings import Settings
 from monitor436.model.source import SettingsError
 from monitor436.model.words import count

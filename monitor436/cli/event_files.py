@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from monitor436.model.proof import Proof
-from monitor436.model.server_files import Flaw
+from monitor436.model.audit.proof import Proof
+from monitor436.model.audit.server_files import Flaw
 
 PACKED = b"\x1f\x8b"  # how a gzip file begins, RFC 1952
 SHOWN = 20  # flaws and gaps shown; --json has all

@@ -18,12 +18,12 @@ from monitor436.cli.host import WAYS
 from monitor436.cli.lines import COLOURS, plain, say, shown
 from monitor436.cli.settings_option import settings_option
 from monitor436.journal import Journal
-from monitor436.model.dossier import SHORT, Dossier, PlanNow
-from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event, read_line
-from monitor436.model.history import CheckNow, History, checks_now
-from monitor436.model.host import STOPPED, UP, Seen
-from monitor436.model.planbook import Planbook
+from monitor436.model.hosts.dossier import SHORT, Dossier, PlanNow
+from monitor436.model.hosts.history import CheckNow, History, checks_now
+from monitor436.model.hosts.host import STOPPED, UP, Seen
+from monitor436.model.keys.enrolment import Bound, Enrolment
+from monitor436.model.plans.planbook import Planbook
 from monitor436.model.settings import Settings
 from monitor436.model.source import SettingsError
 from monitor436.model.words import span

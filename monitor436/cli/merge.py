@@ -9,7 +9,7 @@ from typing import BinaryIO
 import click
 
 from monitor436.cli.event_files import files_argument, lines, part_option, proved, some, told
-from monitor436.model.merging import Merging
+from monitor436.model.audit.merging import Merging
 from monitor436.model.words import count
 
 

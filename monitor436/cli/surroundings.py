@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from monitor436.model.checkup import Held, Kept, Room, Unit
+from monitor436.model.server.checkup import Held, Kept, Room, Unit
 from monitor436.udp_port import SO_RCVBUFFORCE
 
 NET_ADMIN = 1 << 12  # capability(7), as a bit of CapEff

@@ -7,8 +7,8 @@ from msgspec import json
 
 from monitor436.cli.event_files import files_argument, lines, numbers, part_option, proved, some, told
 from monitor436.cli.lines import plain
-from monitor436.model.merging import compared
-from monitor436.model.proof import Proof
+from monitor436.model.audit.merging import compared
+from monitor436.model.audit.proof import Proof
 from monitor436.model.words import count
 
 COUNTS = ("lines", "events", "spools", "lost", "elsewhere", "unread")

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from monitor436.agent import event as stated
 from monitor436.demo.stage import BAD, HOSTS, MORE, PLAN, NotSeen, Stage
 from monitor436.model import event as kinds
+from monitor436.model.audit.proof import Proof
 from monitor436.model.event import Event
-from monitor436.model.proof import Proof
 from monitor436.model.words import count
 
 PATIENCE = 15.0  # seconds for what must happen; most takes less than two

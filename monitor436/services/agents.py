@@ -13,14 +13,14 @@ from twisted.logger import Logger
 
 from monitor436.agent import wire
 from monitor436.agent.wire import MAX_DATAGRAM, MIN_DATAGRAM
-from monitor436.model.credit import Credit
-from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event
-from monitor436.model.ledger import Ledger
-from monitor436.model.messages import read_beat, read_nothing
-from monitor436.model.roster import Roster
-from monitor436.model.sessions import AgentSession, Sessions
-from monitor436.model.site_keys import SiteKeys
+from monitor436.model.hosts.roster import Roster
+from monitor436.model.keys.enrolment import Bound, Enrolment
+from monitor436.model.keys.sessions import AgentSession, Sessions
+from monitor436.model.keys.site_keys import SiteKeys
+from monitor436.model.stream.credit import Credit
+from monitor436.model.stream.ledger import Ledger
+from monitor436.model.stream.messages import read_beat, read_nothing
 from monitor436.ordered import StartError
 from monitor436.services.event_log import EventLog
 from monitor436.services.greetings import Greetings, Wanted

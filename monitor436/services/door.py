@@ -16,8 +16,8 @@ from twisted.web.server import Site as WebSite
 
 from monitor436.agent import wire
 from monitor436.model import event as kinds
-from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event
+from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.ordered import StartError
 from monitor436.site import Site
 

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from monitor436.bus import EventBus
 from monitor436.journal import Journal, Numbers
 from monitor436.model.event import Event, read_line
-from monitor436.model.ledger import Ledger
+from monitor436.model.stream.ledger import Ledger
 
 REOPEN = 5.0  # seconds until a file that failed is opened again: a failing fsync is never retried on its descriptor
 MOST_WAITING = 16 * 1024 * 1024  # bytes of lines that wait for the disk; beyond it agents keep theirs

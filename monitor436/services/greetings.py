@@ -7,12 +7,12 @@ from msgspec import json
 
 from monitor436.agent import wire
 from monitor436.model import event as kinds
-from monitor436.model.enrolment import Enrolment
 from monitor436.model.event import Event
-from monitor436.model.ledger import Ledger
-from monitor436.model.messages import read_hello
-from monitor436.model.roster import Roster
-from monitor436.model.sessions import AgentSession, Sessions
+from monitor436.model.hosts.roster import Roster
+from monitor436.model.keys.enrolment import Enrolment
+from monitor436.model.keys.sessions import AgentSession, Sessions
+from monitor436.model.stream.ledger import Ledger
+from monitor436.model.stream.messages import read_hello
 from monitor436.services.event_log import EventLog
 from monitor436.udp_port import Address
 

@@ -13,9 +13,9 @@ from twisted.logger import Logger
 
 from monitor436.agent.store.spool import LIMIT
 from monitor436.model.event import Event
-from monitor436.model.lag import Lag, Stopwatch
-from monitor436.model.troubles import Troubles
-from monitor436.model.vitals import Vitals
+from monitor436.model.server.lag import Lag, Stopwatch
+from monitor436.model.server.troubles import Troubles
+from monitor436.model.server.vitals import Vitals
 from monitor436.periodic import Periodic
 
 EVERY = 5.0  # seconds between looks

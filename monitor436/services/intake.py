@@ -6,12 +6,12 @@ from twisted.python.failure import Failure
 
 from monitor436.agent.wire import WireError
 from monitor436.model import event as kinds
-from monitor436.model.ahead import Ahead
-from monitor436.model.credit import Credit
 from monitor436.model.event import Event
-from monitor436.model.ledger import Ledger
-from monitor436.model.messages import Events, read_events
-from monitor436.model.sessions import AgentSession
+from monitor436.model.keys.sessions import AgentSession
+from monitor436.model.stream.ahead import Ahead
+from monitor436.model.stream.credit import Credit
+from monitor436.model.stream.ledger import Ledger
+from monitor436.model.stream.messages import Events, read_events
 from monitor436.services.event_log import EventLog, NotDurable
 
 Acknowledge = Callable[[AgentSession, bytes], None]

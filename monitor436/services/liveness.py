@@ -10,8 +10,8 @@ from twisted.logger import Logger
 from monitor436.last_seen import LastSeen
 from monitor436.last_seen import Snapshot as Snapshot
 from monitor436.last_seen import read_snapshot as read_snapshot
-from monitor436.model.lag import Lag
-from monitor436.model.roster import Roster
+from monitor436.model.hosts.roster import Roster
+from monitor436.model.server.lag import Lag
 from monitor436.model.settings import Heartbeat
 from monitor436.periodic import Periodic
 from monitor436.services.event_log import EventLog

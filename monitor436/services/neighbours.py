@@ -10,9 +10,9 @@ from monitor436.agent import wire
 from monitor436.agent.link import sockets
 from monitor436.agent.link.joining import read_beacon
 from monitor436.model.event import Event
-from monitor436.model.neighbours import Neighbours
+from monitor436.model.keys.site_keys import SiteKeys
+from monitor436.model.server.neighbours import Neighbours
 from monitor436.model.settings import Beacon
-from monitor436.model.site_keys import SiteKeys
 from monitor436.periodic import Periodic
 
 LOOK_EVERY = 1.0  # seconds

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from monitor436.agent.event import PLAN_REFUSED
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.planbook import Planbook
+from monitor436.model.plans.planbook import Planbook
 from monitor436.model.source import SettingsError
 from monitor436.model.words import count
 from monitor436.periodic import Periodic

@@ -7,7 +7,7 @@ from twisted.logger import Logger
 
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.site_keys import SiteKeys, mark
+from monitor436.model.keys.site_keys import SiteKeys, mark
 from monitor436.periodic import Periodic
 from monitor436.site import Site, SiteError, Stamp
 

@@ -3,7 +3,7 @@
 import random
 import unittest
 
-from monitor436.model.ahead import AHEAD, Ahead
+from monitor436.model.stream.ahead import AHEAD, Ahead
 
 SPOOL, OTHER = "a" * 16, "b" * 16
 

@@ -3,9 +3,9 @@
 import unittest
 from collections.abc import Iterable
 
-from monitor436.model import checkup
-from monitor436.model.checkup import BAD, NOTE, OK, Finding, Held, Kept, Room, Unit
-from monitor436.model.vitals import Vitals
+from monitor436.model.server import checkup
+from monitor436.model.server.checkup import BAD, NOTE, OK, Finding, Held, Kept, Room, Unit
+from monitor436.model.server.vitals import Vitals
 from monitor436.model.words import size
 
 WELL = Vitals("srv", 77, 3600.0, {"BEAT": 900, "HELLO": 3}, {}, 0, 0.004, 0.01)

@@ -2,7 +2,7 @@
 
 import unittest
 
-from monitor436.model.credit import EACH, MOST, PERIOD, SHARE, Credit
+from monitor436.model.stream.credit import EACH, MOST, PERIOD, SHARE, Credit
 
 
 class CreditTests(unittest.TestCase):

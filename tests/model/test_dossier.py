@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec import structs
 
-from monitor436.model.dossier import REASONS, Dossier, PlanNow
-from monitor436.model.enrolment import Bound
 from monitor436.model.event import Event
-from monitor436.model.history import History, checks_now
-from monitor436.model.host import Seen
+from monitor436.model.hosts.dossier import REASONS, Dossier, PlanNow
+from monitor436.model.hosts.history import History, checks_now
+from monitor436.model.hosts.host import Seen
+from monitor436.model.keys.enrolment import Bound
 
 DIGEST = "ab" * 32
 OTHER = "cd" * 32

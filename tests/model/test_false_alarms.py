@@ -14,11 +14,11 @@ from monitor436.agent import wire
 from monitor436.agent.identity import Identity
 from monitor436.heart import Heart, Sent
 from monitor436.model import event as kinds
-from monitor436.model.enrolment import Enrolment
 from monitor436.model.event import Event
-from monitor436.model.ledger import Ledger
-from monitor436.model.roster import Roster
-from monitor436.model.sessions import Sessions
+from monitor436.model.hosts.roster import Roster
+from monitor436.model.keys.enrolment import Enrolment
+from monitor436.model.keys.sessions import Sessions
+from monitor436.model.stream.ledger import Ledger
 from monitor436.services.agents import AgentsProtocol
 from monitor436.services.liveness import EVERY
 

@@ -8,8 +8,8 @@ from msgspec import structs
 
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.host import DOWN, UP
-from monitor436.model.roster import Roster
+from monitor436.model.hosts.host import DOWN, UP
+from monitor436.model.hosts.roster import Roster
 from monitor436.model.settings import Heartbeat
 
 TOLD = {kinds.HOST_LATE, kinds.HOST_DOWN, kinds.HOST_UP, kinds.HOST_STOPPED, kinds.HOST_REBOOTED}

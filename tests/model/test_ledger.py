@@ -5,8 +5,8 @@ import unittest
 from datetime import UTC, datetime
 
 from monitor436.model.event import Event
-from monitor436.model.ledger import Ledger
-from monitor436.model.messages import Events, Stated
+from monitor436.model.stream.ledger import Ledger
+from monitor436.model.stream.messages import Events, Stated
 
 SPOOL = "a" * 16
 THEN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from monitor436.agent.event import LOG_LINE, LOST
+from monitor436.model.audit.merging import Merging, compared
+from monitor436.model.audit.proof import Proof
 from monitor436.model.event import SERVER_STARTED, TAKEN_OVER, Event, read_line
-from monitor436.model.merging import Merging, compared
-from monitor436.model.proof import Proof
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 File = list[bytes]

@@ -3,7 +3,7 @@
 import unittest
 
 from monitor436.model import event as kinds
-from monitor436.model.neighbours import PATIENCE, Neighbours
+from monitor436.model.server.neighbours import PATIENCE, Neighbours
 
 
 class NeighboursTests(unittest.TestCase):

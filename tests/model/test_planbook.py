@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor436.agent import plan
-from monitor436.model.planbook import Planbook
+from monitor436.model.plans.planbook import Planbook
 from monitor436.model.source import SettingsError
 from monitor436.planfolder import read_planbook, stamp
 from monitor436.yaml_source import compose

@@ -11,9 +11,9 @@ from msgspec import json
 from monitor436.agent import wire
 from monitor436.agent.event import AGENT_STARTED, AGENT_STOPPED, LOST
 from monitor436.agent.wire import WireError
+from monitor436.model.audit.proof import Proof
 from monitor436.model.event import SERVER_STARTED, TAKEN_OVER, Event
-from monitor436.model.messages import read_beat, read_events, read_hello, read_nothing
-from monitor436.model.proof import Proof
+from monitor436.model.stream.messages import read_beat, read_events, read_hello, read_nothing
 
 
 def line(number: int, spool: str = "web1/a", **fields: object) -> bytes:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor436.model.ranges import Range, Ranges
+from monitor436.model.audit.ranges import Range, Ranges
 
 SOME = st.lists(st.tuples(st.integers(1, 40), st.integers(-1, 9)).map(lambda pair: (pair[0], pair[0] + pair[1])))
 

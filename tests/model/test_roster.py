@@ -8,8 +8,8 @@ from typing import Any
 
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.host import DOWN, LATE, STOPPED, UNKNOWN, UP
-from monitor436.model.roster import Roster
+from monitor436.model.hosts.host import DOWN, LATE, STOPPED, UNKNOWN, UP
+from monitor436.model.hosts.roster import Roster
 from monitor436.model.settings import Heartbeat
 
 

@@ -6,10 +6,10 @@ from msgspec import structs
 
 from monitor436.agent import wire
 from monitor436.agent.wire import Key, Session, WireError
-from monitor436.model.enrolment import MOST_WAITING, Bound, Enrolment
-from monitor436.model.messages import Hello
-from monitor436.model.sessions import MAX_PENDING, AgentSession, Sessions
-from monitor436.model.site_keys import SiteKeys, mark
+from monitor436.model.keys.enrolment import MOST_WAITING, Bound, Enrolment
+from monitor436.model.keys.sessions import MAX_PENDING, AgentSession, Sessions
+from monitor436.model.keys.site_keys import SiteKeys, mark
+from monitor436.model.stream.messages import Hello
 
 SITE, OTHER = b"s" * 32, b"o" * 32
 HERE = ("10.0.0.1", 5000)

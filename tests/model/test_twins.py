@@ -4,7 +4,7 @@ import unittest
 
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.roster import Roster
+from monitor436.model.hosts.roster import Roster
 
 
 class TwinsTests(unittest.TestCase):

@@ -10,8 +10,8 @@ from monitor436.agent import event as stated
 from monitor436.agent import wire
 from monitor436.agent.wire import Key, Session
 from monitor436.model import event as kinds
-from monitor436.model.ahead import AHEAD
-from monitor436.model.proof import Proof
+from monitor436.model.audit.proof import Proof
+from monitor436.model.stream.ahead import AHEAD
 from tests.services.doorway import SPOOL, Agent, DoorwayCase, Wanted
 
 

@@ -19,8 +19,8 @@ from monitor436.agent.link.outbox import Outbox
 from monitor436.agent.probe.readings import READINGS, Reading
 from monitor436.agent.store import segment
 from monitor436.agent.store.spool import Spool
+from monitor436.model.audit.proof import Proof
 from monitor436.model.event import Event
-from monitor436.model.proof import Proof
 from tests.services.doorway import Agent, DoorwayCase
 
 MEMORY = "/dev/shm"  # a day has many syncs, which cost nothing there

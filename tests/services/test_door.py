@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from monitor436.agent import wire
 from monitor436.agent.link.door import authorization
 from monitor436.model import event as kinds
-from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event
+from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.services.door import DoorService, Keeper
 from monitor436.site import Site
 

@@ -12,10 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.bus import EventBus
 from monitor436.journal import Journal
+from monitor436.model.audit.proof import Proof
 from monitor436.model.event import TAKEN_OVER, Event, Field, read_line
-from monitor436.model.ledger import Ledger
-from monitor436.model.messages import Events, Stated
-from monitor436.model.proof import Proof
+from monitor436.model.stream.ledger import Ledger
+from monitor436.model.stream.messages import Events, Stated
 from monitor436.services.event_log import EventLog, NotDurable, lines
 from tests.faulty_disk import FaultyDisk
 

@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from monitor436.agent.store.spool import LIMIT
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.lag import Lag, Stopwatch
-from monitor436.model.troubles import LIMITS
+from monitor436.model.server.lag import Lag, Stopwatch
+from monitor436.model.server.troubles import LIMITS
 from monitor436.services.health import EVERY, Gauges, Health, kernel_drops, read_vitals, timed
 
 TABLE = """\

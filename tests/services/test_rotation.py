@@ -15,11 +15,11 @@ from monitor436.agent import wire
 from monitor436.agent.link.door import authorization
 from monitor436.agent.link.joining import read_beacon
 from monitor436.model import event as kinds
-from monitor436.model.enrolment import Bound, Enrolment
 from monitor436.model.event import Event
-from monitor436.model.neighbours import Neighbours
+from monitor436.model.keys.enrolment import Bound, Enrolment
+from monitor436.model.keys.site_keys import SiteKeys, mark
+from monitor436.model.server.neighbours import Neighbours
 from monitor436.model.settings import Beacon
-from monitor436.model.site_keys import SiteKeys, mark
 from monitor436.services.beacon import BeaconService
 from monitor436.services.door import DoorService, Keeper
 from monitor436.services.neighbours import NeighboursService

@@ -11,7 +11,7 @@ from monitor436.agent import wire
 from monitor436.agent.link.joining import read_beacon
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.roster import Roster
+from monitor436.model.hosts.roster import Roster
 from monitor436.model.settings import Beacon
 from monitor436.services.beacon import FIRST, SOON, BeaconService, networks
 from monitor436.services.liveness import EVERY, PULSE, Liveness, read_snapshot

@@ -10,9 +10,9 @@ from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
-from monitor436.model.account import DOUBLED, Account, Spool, Told
-from monitor436.model.ranges import Ranges
-from monitor436.model.server_files import NONE, Flaw, Server, begins, grouped, merged
+from monitor436.model.audit.account import DOUBLED, Account, Spool, Told
+from monitor436.model.audit.ranges import Ranges
+from monitor436.model.audit.server_files import NONE, Flaw, Server, begins, grouped, merged
 
 MISSING = "missing"  # nobody has it
 UNTOLD = "untold"  # another server has it, and this one does not say so

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from monitor436.model.event import TAKEN_OVER, Event
-from monitor436.model.messages import Events
+from monitor436.model.stream.messages import Events
 
 Numbers = dict[str, dict[str, int]]  # host → spool → number
 

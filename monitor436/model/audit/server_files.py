@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import NamedTuple
 
-from monitor436.model.account import DOUBLED, Account, Spool
-from monitor436.model.ranges import Ranges
+from monitor436.model.audit.account import DOUBLED, Account, Spool
+from monitor436.model.audit.ranges import Ranges
 
 
 class Flaw(NamedTuple):

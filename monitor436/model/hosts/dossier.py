@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from monitor436.agent import event as agent
-from monitor436.model.enrolment import Bound
 from monitor436.model.event import Event
-from monitor436.model.history import CheckNow
-from monitor436.model.host import (
+from monitor436.model.hosts.history import CheckNow
+from monitor436.model.hosts.host import (
     DOWN,
     DUPLICATE_NAME,
     LATE,
@@ -20,6 +19,7 @@ from monitor436.model.host import (
     UP,
     Seen,
 )
+from monitor436.model.keys.enrolment import Bound
 from monitor436.model.words import count, span
 
 SHORT = 12  # letters of a digest that are shown

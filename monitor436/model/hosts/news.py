@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from monitor436.model import event as kinds
 from monitor436.model.event import Event, Field, Severity
-from monitor436.model.host import (
+from monitor436.model.hosts.host import (
     DOWN,
     DUPLICATE_NAME,
     GOODBYE,

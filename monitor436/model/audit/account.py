@@ -10,8 +10,8 @@ from typing import NamedTuple
 from msgspec import MsgspecError, Raw, Struct, json
 
 from monitor436.agent.event import AGENT_STARTED, AGENT_STOPPED, LOST
+from monitor436.model.audit.ranges import Ranges
 from monitor436.model.event import SERVER_STARTED, SERVER_STOPPED, TAKEN_OVER
-from monitor436.model.ranges import Ranges
 
 Spool = str  # "origin/spool", as ids begin
 DOUBLED = "doubled"  # twice in the files of one server

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from monitor436.agent import plan
-from monitor436.model import planfile
-from monitor436.model.planfile import Check, Hosts
+from monitor436.model.plans import planfile
+from monitor436.model.plans.planfile import Check, Hosts
 from monitor436.model.source import Path, Problem, SettingsError, Source
 
 MAX_DEPTH = 16  # files that include one another, in a row

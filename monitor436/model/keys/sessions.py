@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from monitor436.agent import wire
-from monitor436.model.messages import Hello
-from monitor436.model.site_keys import SiteKeys, mark
+from monitor436.model.keys.site_keys import SiteKeys, mark
+from monitor436.model.stream.messages import Hello
 
 MAX_PENDING = 4  # greetings of one host that wait for their first datagram: a replayed one must not displace a live one
 MAX_HOSTS_KEYS = 4096  # host keys kept ready; deriving one again costs some microseconds

@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
-from monitor436.model.host import UP, Host
+from monitor436.model.hosts.host import UP, Host
 
 TAKEN = float("inf")
 

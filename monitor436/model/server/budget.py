@@ -11,7 +11,7 @@ UDP headers; what they cost in CPU is from benchmarks/README.md. A test weighs a
 
 from msgspec import Struct
 
-from monitor436.model.sessions import MAX_HOSTS_KEYS as KEYS
+from monitor436.model.keys.sessions import MAX_HOSTS_KEYS as KEYS
 
 DAY = 86400  # seconds
 MINUTES = 1440  # of a day: values of metrics are taken once in each, unless plans say otherwise

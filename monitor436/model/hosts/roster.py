@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from monitor436.model import news
-from monitor436.model.census import Census
 from monitor436.model.event import Event
-from monitor436.model.host import LATE, NEVER_SEEN, SAME, STOPPED, UNKNOWN, UP, Host, Seen
+from monitor436.model.hosts import news
+from monitor436.model.hosts.census import Census
+from monitor436.model.hosts.host import LATE, NEVER_SEEN, SAME, STOPPED, UNKNOWN, UP, Host, Seen
+from monitor436.model.hosts.twins import Speaker, Twins
+from monitor436.model.hosts.verdicts import PING_EVERY, Expired, Verdicts
 from monitor436.model.settings import Heartbeat
-from monitor436.model.twins import Speaker, Twins
-from monitor436.model.verdicts import PING_EVERY, Expired, Verdicts
 
 NOTHING: Sequence[Event] = ()
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from monitor436.model.vitals import Vitals
+from monitor436.model.server.vitals import Vitals
 from monitor436.model.words import count, size, span
 
 How = Literal["ok", "note", "bad"]

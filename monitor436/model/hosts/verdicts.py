@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from monitor436.model import news
-from monitor436.model.census import Census
 from monitor436.model.event import Event
-from monitor436.model.flapping import Flapping
-from monitor436.model.host import DOWN, LATE, SEGMENT_LOST, SILENT, STOPPED, UP, Host
-from monitor436.model.isolation import Isolation
+from monitor436.model.hosts import news
+from monitor436.model.hosts.census import Census
+from monitor436.model.hosts.flapping import Flapping
+from monitor436.model.hosts.host import DOWN, LATE, SEGMENT_LOST, SILENT, STOPPED, UP, Host
+from monitor436.model.hosts.isolation import Isolation
 from monitor436.model.settings import Heartbeat
 
 PING_EVERY = 1.0  # seconds between the questions before a verdict

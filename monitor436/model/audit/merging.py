@@ -15,11 +15,11 @@ from typing import NamedTuple
 from msgspec import MsgspecError, json, structs
 
 from monitor436.agent.event import LOST
-from monitor436.model.account import Spool, read_numbered
+from monitor436.model.audit.account import Spool, read_numbered
+from monitor436.model.audit.proof import DIFFERS, Proof
+from monitor436.model.audit.ranges import Ranges
+from monitor436.model.audit.server_files import NONE, Flaw
 from monitor436.model.event import read_line
-from monitor436.model.proof import DIFFERS, Proof
-from monitor436.model.ranges import Ranges
-from monitor436.model.server_files import NONE, Flaw
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 

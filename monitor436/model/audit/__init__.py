@@ -1,0 +1,1 @@
+"""That no event is missing or doubled, told from the files alone."""

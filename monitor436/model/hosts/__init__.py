@@ -1,0 +1,1 @@
+"""What is known of hosts, and what follows from hearing them or not."""

@@ -1,0 +1,1 @@
+"""Who may speak: names and their keys, sessions, the keys of the site."""

@@ -1,0 +1,1 @@
+"""Plans: as they are written, and as each host gets its own."""
