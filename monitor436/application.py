@@ -37,6 +37,7 @@ from monitor436.services.health import Gauges, Health, kernel_drops, timed
 from monitor436.services.liveness import Liveness
 from monitor436.services.neighbours import NeighboursService
 from monitor436.services.plans import Plans
+from monitor436.services.polls import Polls
 from monitor436.services.rotation import Rotation
 from monitor436.settling import Settling
 from monitor436.site import Site
@@ -46,6 +47,7 @@ ROTATION = 1.0  # seconds between looks whether the events file is to be rotated
 AGENT_FILE = "agent436.pyz"
 ROSTER = "roster.json"
 VITALS = "vitals.json"
+POLLS = "polls"  # a folder
 
 
 def server_name(settings: Settings) -> str:
@@ -94,6 +96,7 @@ class Monitor(OrderedServices):
             return
         self.log.info("settings read again; addresses, ports and files are those of the start")
         self.getServiceNamed("liveness").follow(settings.heartbeat)
+        self.getServiceNamed("polls").follow(settings.polls)
         self._plans.reload(settings.plans.folder, (settings.heartbeat.every, settings.heartbeat.late))
 
 
@@ -153,6 +156,8 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
     gauges = Gauges(liveness.lag, syncs, drops, *counts, roster.spools, lambda: event_log.degraded)
     health = Health(gauges, event_log.state, state / VITALS, name, time.monotonic, reactor)
     beacon = BeaconService(settings.beacon, wire.beacon_key(site.key), about, reactor)
+    polls = Polls(settings.polls, event_log.state, state / POLLS, reactor)
+    bus.subscribe(polls.heard)
     others = Neighbours(name, lambda: plans.mark)
     neighbours = NeighboursService(settings.beacon, wire.beacon_key(site.key), others, event_log.state, reactor)
 
@@ -187,6 +192,7 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
         agent_file,
         liveness,
         health,
+        polls,
         Settling(reactor),
         beacon,
         neighbours,

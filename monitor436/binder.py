@@ -75,7 +75,7 @@ class _Binding:
             return self._note(path, "must be given")
         if callable(field.default_factory):
             return field.default_factory()
-        return self._joined(field.default) if reads == "path" else field.default
+        return self._joined(field.default) if reads == "path" and field.default else field.default
 
     def _value(self, wanted: inspect.Type, tree: object, path: Path) -> object:
         kind, reads = _kind(wanted)

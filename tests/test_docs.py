@@ -19,6 +19,7 @@ from monitor436.agent import kinds as bounds
 from monitor436.agent.basis import FIRST
 from monitor436.agent.probe.readings import READINGS
 from monitor436.agent.store import statement
+from monitor436.binder import bind
 from monitor436.cli import COMMANDS, main
 from monitor436.model import event as kinds
 from monitor436.model.audit import account, proof
@@ -256,6 +257,9 @@ class PlanTests(unittest.TestCase):
         self.assertGreater(len(shown), 4)
         included = compose("checks: {}", "common/data-disk.yaml")
         for page, block in shown:
+            if block.startswith("polls:"):
+                self.assertEqual(len(bind(compose(block, page), Settings, "").polls), 1, page)
+                continue
             written = block if re.search(r"^\w+:", block, re.M) else "checks:\n" + block
             sources: dict[str, Source] = {"all.yaml": compose(written, page), "common/data-disk.yaml": included}
             self.assertGreater(Planbook(sources).size()[1], 0, page)

@@ -18,6 +18,7 @@ COMMANDS = {
     "hosts": "List the hosts this server knows.",
     "init": "Write a new folder with settings and plans.",
     "merge": "Make one stream of the events files of several servers.",
+    "report": "Ask a fleet how it is, and tell success by version.",
     "run": "Run the server in the foreground.",
     "site": "Exchange the site's key for another.",
     "tail": "Show events as they come.",

@@ -60,6 +60,10 @@ ISOLATED = "isolated"
 ISOLATION_OVER = "isolation_over"
 SERVER_TROUBLE = "server_trouble"
 TAKEN_OVER = "taken_over"
+POLL_FAILED = "poll_failed"
+POLL_RECOVERED = "poll_recovered"
+POLL_UNTRUSTED = "poll_untrusted"
+POLL_REFUSED = "poll_refused"
 
 KINDS = {
     SERVER_STARTED: "The server is up.",
@@ -87,6 +91,10 @@ KINDS = {
     ISOLATION_OVER: "How that ended: `back` are heard again, `down` are down, each with an event of its own.",
     SERVER_TROUBLE: "This server has a trouble of its own, or had (`state`): `trouble` says which.",
     TAKEN_OVER: "A host's earlier events, up to a number, were acknowledged by another server.",
+    POLL_FAILED: "Targets of a poll fail, those of one application and version together: `failing` `of` them.",
+    POLL_RECOVERED: "Targets of a poll that failed are well again, at most `seconds` after they were told to fail.",
+    POLL_UNTRUSTED: "Rounds of a poll say more of this machine than of its targets, or no longer do (`state`).",
+    POLL_REFUSED: "The inventory of a poll has mistakes; the old one stays in force.",
     agent.AGENT_STARTED: "An agent started.",
     agent.AGENT_STOPPED: "An agent was told to stop.",
     agent.PLAN_IN_FORCE: "A host follows another plan from now on.",

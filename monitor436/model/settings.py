@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from msgspec.inspect import Metadata, Type, type_info
 
 from monitor436.agent.plan import spelt
+from monitor436.model.inventory import PATTERN, pattern_problem, read_line
 from monitor436.model.source import Path
 from monitor436.model.units import WRITES, Address, Duration, FilePath, HostName, HostPattern, MulticastGroup, Size
 
@@ -20,6 +21,9 @@ HEADING = """\
 """
 
 _PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9./_-]*")  # text that YAML needs no quotes for, wherever it stands
+_POLL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # names of polls are names of files too
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header field, RFC 9110 section 5.6.2
+VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -103,6 +107,55 @@ class Events(Struct, frozen=True):
     keep: Annotated[int, why("How many of the old files are kept.", ge=0, le=100_000)] = 14
 
 
+class Poll(Struct, frozen=True):
+    """Status pages that are asked again and again."""
+
+    inventory: Annotated[
+        FilePath, why("A file with a host, host:port or URL a line; it is read again when edited.")
+    ] = ""
+    targets: Annotated[tuple[str, ...], why("Further hosts or URLs, beside those of the inventory.")] = ()
+    url: Annotated[str, why("The page of a host; {server} stands for what the inventory says.")] = PATTERN
+    every: Annotated[Duration, why("How often all of them are asked.", ge=0.5, le=DAY)] = 30.0
+    jitter: Annotated[
+        Duration, why("A round begins up to this much later, drawn anew for each.", ge=0.0, le=3600.0)
+    ] = 1.0
+    timeout: Annotated[
+        Duration, why("How long a target may take, from its name to its last byte.", ge=0.1, le=300.0)
+    ] = 5.0
+    retries: Annotated[int, why("How often one that refuses is asked again within that time.", ge=0, le=10)] = 0
+    fail_after: Annotated[
+        int, why("In how many of its last rounds a target must fail to be told of ...", ge=1, le=100)
+    ] = 2
+    of: Annotated[int, why("... out of so many.", ge=1, le=100)] = 3
+    body: Annotated[
+        Literal["status", "any"], why("status: JSON with Application and Version; any: whatever comes with status 2xx.")
+    ] = "status"
+    headers: Annotated[dict[str, str], why("Header fields of every request, such as Authorization.")] = {}
+    ca: Annotated[FilePath, why("For https: PEM certificates that are trusted instead of the system's.")] = ""
+    insecure: Annotated[bool, why("For https: believe whoever answers.")] = False
+    canary: Annotated[str, why("A host or URL that always answers: if it does not, a round is not trusted.")] = ""
+
+    def problems(self) -> Iterator[tuple[Path, str]]:
+        """What no single setting can tell."""
+        if not self.inventory and not self.targets:
+            yield ("inventory",), "must be given, unless there are targets"
+        if self.of < self.fail_after:
+            yield ("of",), f"must be at least fail_after, which is {self.fail_after}; it is {self.of}"
+        if self.timeout > self.every:
+            yield ("timeout",), f"must be at most every, which is {spelt(self.every)}; it is {spelt(self.timeout)}"
+        if wrong := pattern_problem(self.url):
+            yield ("url",), wrong
+        for place, written in [
+            *((("targets", n), each) for n, each in enumerate(self.targets)),
+            (("canary",), self.canary),
+        ]:
+            if written and (wrong := _line_problem(written, self.url)):
+                yield place, wrong
+        for name, value in self.headers.items():
+            if not TOKEN.fullmatch(name) or not VALUE.fullmatch(value):
+                yield ("headers", name), "cannot be sent as a header field"
+
+
 class Settings(Struct, frozen=True):
     """Everything that can be set, as etc/monitor436.yaml says it."""
 
@@ -114,10 +167,23 @@ class Settings(Struct, frozen=True):
     heartbeat: Annotated[Heartbeat, why("When a host is late, and when it is down.")] = Heartbeat()
     events: Annotated[Events, why("The file that holds every event; made to be followed with tail -F.")] = Events()
 
+    polls: Annotated[dict[str, Poll], why("Status pages to be asked, by a name of yours (docs/polls.md).")] = {}
+
     def problems(self) -> Iterator[tuple[Path, str]]:
         """What no single setting can tell."""
+        for name in self.polls:
+            if not _POLL.fullmatch(name):
+                yield ("polls", name), "a poll's name has letters, digits, - and _ only, at most 64"
         if self.agents.port and self.beacon.port == self.agents.port:
             yield ("beacon", "port"), f"must differ from agents.port, which is {self.agents.port} (both are UDP)"
+
+
+def _line_problem(written: str, pattern: str) -> str:
+    try:
+        read_line(written, pattern)
+    except ValueError as wrong:
+        return str(wrong)
+    return ""
 
 
 def render(settings: Settings) -> str:
@@ -128,17 +194,33 @@ def render(settings: Settings) -> str:
 def _lines(section: Struct, indent: str) -> Iterator[str]:
     for field in type_info(type(section)).fields:  # type: ignore[attr-defined]
         value = getattr(section, field.name)
-        inner = isinstance(value, Struct)
+        if value == "" and field.default == "" and (field.type.extra or {}).get("reads") == "path":
+            continue  # a path is given or not: there is no empty one
+        inner = isinstance(value, Struct) or (isinstance(value, dict) and bool(value))
         if not indent:
             yield ""
         yield f"{indent}# {field.type.extra_json_schema['description']}"
         yield f"{indent}{field.name}:" + ("" if inner else " " + _written(value, field.type))
-        if inner:
+        if isinstance(value, Struct):
+            yield from _lines(value, indent + "  ")
+        elif inner:
+            yield from _entries(value, indent + "  ")
+
+
+def _entries(entries: dict[str, Struct | str], indent: str) -> Iterator[str]:
+    for name, value in entries.items():
+        written = "" if isinstance(value, Struct) else " " + json.dumps(value, ensure_ascii=False)
+        yield f"{indent}{json.dumps(name)}:{written}"
+        if isinstance(value, Struct):
             yield from _lines(value, indent + "  ")
 
 
 def _written(value: object, kind: Type) -> str:
     """A value as YAML that is read back as the same."""
+    if isinstance(value, dict):
+        return "{}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, tuple):
         return f"[{', '.join(_written(item, kind.type.item_type) for item in value)}]"  # type: ignore[attr-defined]
     extra = kind.extra if isinstance(kind, Metadata) else None

@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 from msgspec.inspect import StructType, type_info
 
 from monitor436.binder import bind, load
-from monitor436.model.settings import Agents, Beacon, Events, Heartbeat, Plans, Settings, render
+from monitor436.model.settings import Agents, Beacon, Events, Heartbeat, Plans, Poll, Settings, render
 from monitor436.model.source import SettingsError
 from monitor436.yaml_source import compose
 
@@ -77,6 +77,10 @@ class RenderTests(unittest.TestCase):
             structs.replace(Settings(), beacon=Beacon(to=("10.0.0.255", "::1"), multicast="", every=0.5)),
             structs.replace(Settings(), heartbeat=Heartbeat(every=90.0, late=3600.0, unknown_after=7200.0)),
             structs.replace(Settings(), events=Events(rotate_at=12345, file="größe", rotate_every=90061.0)),
+            structs.replace(Settings(), polls={"a-1": Poll(targets=("web1", "http://x/y"), headers={"X": ": #"})}),
+            structs.replace(
+                Settings(), polls={"no": Poll(inventory="i.txt", insecure=True), "b": Poll(targets=("w",))}
+            ),
             structs.replace(Settings(), plans=Plans(join="closed", check_every=0.25), agents=Agents(address="::")),
         ]
         for each in changed:

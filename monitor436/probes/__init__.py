@@ -1,0 +1,1 @@
+"""Probes: each asks one target one thing, and answers or raises a `Failure`; the poller does all the rest."""

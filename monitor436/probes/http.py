@@ -1,0 +1,158 @@
+"""Asks a target's URL by GET and gives the body: one deadline for all of it, and nothing that has no bound."""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from monitor436 import __version__
+from monitor436.probes.connection import Connection
+from monitor436.probes.descriptors import room
+from monitor436.probes.exchange import Exchange
+from monitor436.probes.names import Names
+from monitor436.probes.probe import Failure, Target
+from monitor436.probes.tls import TlsOptions, creators
+
+LIMIT = 1 << 20  # bytes of a body
+MOST_KEPT = 20_000  # connections that wait for the next round
+MOST_REQUESTS = 100_000  # that are kept ready
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class Request(NamedTuple):
+    """What is sent for a target, and over which connections it may go."""
+
+    key: tuple[str, str, int]
+    secure: bool
+    data: bytes
+
+
+class HttpProbe:
+    """Asks by HTTP/1.1, keeps connections, follows nobody elsewhere.
+
+    `timeout` seconds for everything from the look-up of the name to the last byte; `headers` are (name, value) pairs
+    that every request has; at most `limit` bytes of body. Raises ValueError for a header that cannot be sent and for
+    files of `tls` that hold something else, OSError for files that cannot be read.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        timeout: float,
+        headers: Iterable[tuple[str, str]] = (),
+        tls: TlsOptions | None = None,
+        limit: int = LIMIT,
+        names: Names | None = None,
+    ) -> None:
+        self.timeout = timeout
+        self._reactor = reactor
+        self._limit = limit
+        self._names = names or Names(reactor)
+        self._headers = dict(_field(name, value) for name, value in headers)
+        self._tls = tls or TlsOptions()
+        self._creators = creators(self._tls) if tls else None
+        self._requests: dict[str, Request] = {}
+        self._kept: dict[tuple[str, str, int], list[Connection]] = {}
+        self._most_kept = min(MOST_KEPT, room() // 2)
+        self._count = 0  # of those that are kept
+
+    async def probe(self, target: Target, within: float | None = None) -> bytes:
+        """The body; within `within` seconds, or the time of this probe. Raises Failure."""
+        exchange = Exchange(self._reactor, self.timeout if within is None else within)
+        try:
+            request = self._requests.get(target.url) or self._request(target)
+            while kept := self._take(request.key):
+                exchange.connection = kept
+                try:
+                    return await kept.ask(request.data, self._limit)
+                except Failure:
+                    if exchange.expired or kept.heard:
+                        raise
+                exchange.connection = None  # it was closed between two rounds, which is nobody's fault
+            connection = await exchange.connect(target, self._names, self._creator(request))
+            connection.key, connection.free, connection.gone = request.key, self._keep, self._drop
+            return await connection.ask(request.data, self._limit)
+        finally:
+            exchange.over()
+
+    async def close(self) -> None:
+        """End every connection that waits for the next round."""
+        kept, self._kept, self._count = self._kept, {}, 0
+        for connections in kept.values():
+            for connection in connections:
+                connection.close()
+
+    def _creator(self, request: Request) -> Any:
+        """What makes TLS of a connection; None where there is none."""
+        if not request.secure:
+            return None
+        if self._creators is None:
+            self._creators = creators(self._tls)
+        return self._creators(request.key[1])
+
+    def _request(self, target: Target) -> Request:
+        """Made once for a target."""
+        try:
+            url = urlsplit(target.url)
+            secure = {"http": False, "https": True}[url.scheme]
+            literal = f"[{target.host}]" if ":" in target.host else target.host.encode("idna").decode("ascii")
+        except (KeyError, ValueError):
+            raise Failure("protocol", f"{target.url!r} is no address of a page: http://… or https://…") from None
+        path = quote(url.path or "/", safe="/%:@!$&'()*+,;=~-._") + (
+            "?" + quote(url.query, safe="/?%:@!$&'()*+,;=~-._[]") if url.query else ""
+        )
+        usual = target.port == (443 if secure else 80)
+        fields = {
+            "Host": literal if usual else f"{literal}:{target.port}",
+            "User-Agent": f"monitor436/{__version__}",
+            "Accept": "application/json, */*;q=0.1",
+            "Accept-Encoding": "identity",
+        }
+        if url.username is not None:
+            secret = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+            fields["Authorization"] = "Basic " + b64encode(secret).decode()
+        own = {name.lower() for name in self._headers}
+        lines = [f"{name}: {value}" for name, value in fields.items() if name.lower() not in own]
+        lines += [f"{name}: {value}" for name, value in self._headers.items()]
+        data = "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode("latin-1")
+        if len(self._requests) >= MOST_REQUESTS:
+            self._requests.clear()
+        made = self._requests[target.url] = Request((url.scheme, target.host, target.port), secure, data)
+        return made
+
+    def _take(self, key: tuple[str, str, int]) -> Connection | None:
+        kept = self._kept.get(key)
+        if not kept:
+            return None
+        self._count -= 1
+        connection = kept.pop()
+        if not kept:
+            del self._kept[key]
+        return connection
+
+    def _keep(self, connection: Connection) -> None:
+        if self._count >= self._most_kept:
+            connection.close()
+            return
+        self._count += 1
+        self._kept.setdefault(connection.key, []).append(connection)  # type: ignore[arg-type]
+
+    def _drop(self, connection: Connection) -> None:
+        kept = self._kept.get(connection.key)  # type: ignore[call-overload]
+        if kept and connection in kept:
+            kept.remove(connection)
+            self._count -= 1
+            if not kept:
+                del self._kept[connection.key]  # type: ignore[arg-type]
+
+
+def _field(name: str, value: str) -> tuple[str, str]:
+    """A header field as it is sent; one with a line end in it would be two."""
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a header")
+    if not _VALUE.fullmatch(value):
+        raise ValueError(f"the header {name} cannot have the value {value!r}")
+    return name, value.strip()

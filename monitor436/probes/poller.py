@@ -1,0 +1,101 @@
+"""Asks many targets at once through one probe: it times, tries again, and makes results of answers and failures."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
+from twisted.logger import Logger
+
+from monitor436.probes.descriptors import room
+from monitor436.probes.probe import Answer, Failed, Failure, Probe, Target
+
+AT_ONCE = 1000
+SLOW = 0.2  # of the time of a probe: who took longer is asked first next time
+PAUSE = 0.05  # seconds before the first further attempt, twice that before the second, and so on
+AGAIN = frozenset(
+    {"name", "refused", "unreachable", "tls", "protocol"}
+)  # may be over in a moment; time-outs had theirs
+
+
+def _unheard(result: Answer | Failed) -> None:
+    pass
+
+
+class Poller:
+    """At most `at_once` targets are being asked; one that fails at once is asked up to `retries` times more.
+
+    All attempts together have the time of the probe, so a round of hanging targets lasts that long and no longer.
+    `probe.timeout` is that time, in seconds. Who was slow in the last round is asked first in the next one: who hangs
+    there is not what everybody else waits for at its end.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        probe: Probe,
+        at_once: int = AT_ONCE,
+        retries: int = 0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reactor = reactor
+        self._probe = probe
+        self._at_once = max(1, min(at_once, room() // 2))  # the other half are connections that are kept
+        self._retries = retries
+        self._monotonic = monotonic
+        self._slow: dict[str, float] = {}  # seconds that slow targets took in the last round, by URL
+
+    async def poll(
+        self, targets: Sequence[Target], progress: Callable[[Answer | Failed], object] = _unheard
+    ) -> list[Answer | Failed]:
+        """One result a target, in their order; `progress` hears each as it comes, and what it raises ends the round."""
+        results: dict[int, Answer | Failed] = {}
+        slow = self._slow
+        order = sorted(enumerate(targets), key=lambda each: -slow.get(each[1].url, 0.0)) if slow else enumerate(targets)
+        waiting = iter(order)
+
+        async def work(waiting: Iterator[tuple[int, Target]]) -> None:
+            for place, target in waiting:
+                result = results[place] = await self._result(target)
+                progress(result)
+
+        count = min(self._at_once, len(targets))
+        workers = [Deferred.fromCoroutine(work(waiting)) for _ in range(count)]
+        try:
+            await gatherResults(workers, consumeErrors=True)
+        except FirstError as first:
+            first.subFailure.raiseException()
+        found = [results[place] for place in range(len(targets))]
+        self._slow = {each.target.url: each.seconds for each in found if each.seconds > self._probe.timeout * SLOW}
+        return found
+
+    async def _result(self, target: Target) -> Answer | Failed:
+        seconds = self._monotonic
+        began = seconds()
+        left = self._probe.timeout
+        attempt = 0
+        while True:
+            try:
+                body = await self._probe.probe(target, left)
+                return Answer(target, seconds() - began, body)
+            except Failure as failure:
+                reason, text = failure.reason, failure.text
+            except CancelledError:
+                raise
+            except Exception as wrong:
+                self.log.failure("asking {name} failed", name=target.name)
+                return Failed(target, seconds() - began, "protocol", f"asking it failed here: {type(wrong).__name__}")
+            pause = PAUSE * 2**attempt
+            left = self._probe.timeout - (seconds() - began) - pause
+            if attempt >= self._retries or reason not in AGAIN or left <= 0:
+                return Failed(target, seconds() - began, reason, text)
+            attempt += 1
+            await _after(self._reactor, pause)
+
+
+def _after(reactor: Any, pause: float) -> "Deferred[None]":
+    waits: Deferred[None] = Deferred(lambda _: call.cancel())
+    call = reactor.callLater(pause, waits.callback, None)
+    return waits

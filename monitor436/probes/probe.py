@@ -1,0 +1,71 @@
+"""What a probe is: something that asks one target, and gives the body of its answer or raises a `Failure`."""
+
+from typing import NamedTuple, Protocol
+
+REASONS = (
+    "name",
+    "refused",
+    "unreachable",
+    "connect",
+    "tls",
+    "header",
+    "body",
+    "status",
+    "too_long",
+    "json",
+    "schema",
+    "redirect",
+    "protocol",
+)
+"""Classes of failure. `connect`, `header` and `body` are time-outs: before the connection stood, before the answer's
+header was complete, and before its body was. `json` and `schema` are found by whoever reads the body."""
+
+
+class Failure(Exception):
+    """Why a target did not answer as it should: `reason`, one of `REASONS`, and `text`, a sentence for people."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(reason, text)
+        self.reason = reason
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Target(NamedTuple):
+    """What is asked: its name as somebody wrote it, and where that is."""
+
+    name: str
+    url: str
+    host: str
+    port: int
+
+
+class Answer(NamedTuple):
+    """A target answered, with this body, after so many seconds."""
+
+    target: Target
+    seconds: float
+    body: bytes
+
+
+class Failed(NamedTuple):
+    """A target did not answer as it should: the class of the failure, and a sentence."""
+
+    target: Target
+    seconds: float
+    reason: str
+    text: str
+
+
+class Probe(Protocol):
+    """Asks one target a call, any number of them at once; `timeout`: the seconds it gives each."""
+
+    timeout: float
+
+    async def probe(self, target: Target, within: float | None = None) -> bytes:
+        """The body of the answer, within `within` seconds or the usual time; raises `Failure`, and nothing else."""
+
+    async def close(self) -> None:
+        """Let go of every connection that is kept."""

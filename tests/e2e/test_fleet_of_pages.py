@@ -1,0 +1,108 @@
+"""A thousand and ten thousand status pages that answer, fail, dawdle, hang and refuse: each in its class, in time."""
+
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+from twisted.internet import reactor as the_reactor
+from twisted.trial.unittest import TestCase
+
+from monitor436.probes.http import HttpProbe
+from monitor436.probes.poller import Poller
+from monitor436.probes.probe import Answer, Failed, Target
+
+reactor: Any = the_reactor
+TIMEOUT = 2.0
+LATE = 0.5  # seconds after the time-out at which a round is done
+MIX = ("ok",) * 45 + ("error",) * 2 + ("slow",) + ("hang",) + ("refuse",)
+CLASSES = {"ok": "", "slow": "", "error": "status", "hang": "header", "refuse": "refused"}
+
+
+class PagesTests(TestCase):
+    timeout = 120
+
+    def setUp(self) -> None:
+        script = Path(__file__).with_name("status_farm.py")
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.farm = subprocess.Popen(
+            [sys.executable, script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
+        )
+        assert self.farm.stdout
+        self.ports = json.loads(self.farm.stdout.readline())
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            self.ports["refuse"] = unused.getsockname()[1]
+
+    def tearDown(self) -> None:
+        assert self.farm.stdin and self.farm.stdout
+        self.farm.stdin.close()
+        self.farm.wait()
+        self.farm.stdout.close()
+
+    def pages(self, count: int) -> list[tuple[str, Target]]:
+        """So many pages and what each does; each has an address of its own."""
+        found = []
+        for number in range(count):
+            kind = MIX[number % len(MIX)]
+            host = f"127.{1 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
+            url = f"http://{host}:{self.ports[kind]}/status"
+            found.append((kind, Target(host, url, host, self.ports[kind])))
+        return found
+
+    async def judge(self, count: int, timeout: float, rounds: int, starting: float = 0.0) -> None:
+        """Everybody in the right class in each round, and in time; the first round has `starting` seconds more."""
+        pages = self.pages(count)
+        probe = HttpProbe(reactor, timeout)
+        poller = Poller(reactor, probe)
+        for _ in range(rounds):
+            began = time.monotonic()
+            results = await poller.poll([target for _, target in pages])
+            took = time.monotonic() - began
+            wrong = Counter(
+                (kind, result.reason if isinstance(result, Failed) else "")
+                for (kind, target), result in zip(pages, results, strict=True)
+                if result.target != target or (result.reason if isinstance(result, Failed) else "") != CLASSES[kind]
+            )
+            self.assertEqual(wrong, {})
+            well = sum(json.loads(result.body)["Success_Count"] for result in results if isinstance(result, Answer))
+            self.assertEqual(well, 7 * sum(kind in ("ok", "slow") for kind, _ in pages))
+            self.assertLess(took, timeout + LATE + starting)
+            starting = 0.0
+        await probe.close()
+
+    async def test_a_thousand(self) -> None:
+        """With new connections, then with kept ones."""
+        await self.judge(1000, TIMEOUT, 3)
+
+    async def test_ten_thousand_in_one_process(self) -> None:
+        """Later rounds are in time: who hung is asked first. In the first it may be the last one who hangs, and to
+        connect to all others before takes seconds.
+        """
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 15_000:
+            self.skipTest("this machine allows a process fewer than 15,000 open files")
+        await self.judge(10_000, 6.0, 3, 6.0)
+
+    async def test_memory_is_flat_over_a_hundred_rounds(self) -> None:
+        """Of pages that answer and pages that fail in every way, the time-out short."""
+        pages = [target for _, target in self.pages(200)]
+        probe = HttpProbe(reactor, 0.2)
+        poller = Poller(reactor, probe)
+        process = psutil.Process()
+        for number in range(120):
+            await poller.poll(pages)
+            if number == 20:
+                before = process.memory_info().rss, len(os.listdir("/proc/self/fd"))
+        self.assertLess(process.memory_info().rss - before[0], 4 << 20)
+        self.assertLess(len(os.listdir("/proc/self/fd")) - before[1], 20)
+        await probe.close()

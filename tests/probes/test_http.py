@@ -1,0 +1,375 @@
+"""Status pages on loopback that answer, or do not, in every way that was thought of."""
+
+import gzip
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from twisted.internet import reactor as the_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.trial.unittest import TestCase
+
+from monitor436.probes.http import HttpProbe
+from monitor436.probes.names import Names
+from monitor436.probes.poller import Poller
+from monitor436.probes.probe import Answer, Failed, Failure, Target
+from monitor436.probes.tcp import TcpProbe
+from monitor436.probes.tls import TlsOptions
+from tests.probes.certificates import certificate
+from tests.probes.servers import Farm, Server, ok
+
+reactor: Any = the_reactor
+TIMEOUT = 0.6
+BOMB = gzip.compress(b"0" * 100_000_000)
+
+
+def unused() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class ProbeCase(TestCase):
+    """Shared: farms that are closed at the end, and a probe."""
+
+    def farm(self, behave: Any, tls: Any = None, address: str = "127.0.0.1") -> Farm:
+        """Servers of one behaviour."""
+        farm = Farm(behave)
+        farm.serve(reactor, tls, address)
+        self.addCleanup(lambda: Deferred.fromCoroutine(farm.close()))
+        return farm
+
+    def http(self, *args: Any, **options: Any) -> HttpProbe:
+        """A probe."""
+        probe = HttpProbe(reactor, *(args or (TIMEOUT,)), **options)
+        self.addCleanup(lambda: Deferred.fromCoroutine(probe.close()))
+        return probe
+
+    async def failure(self, probe: Any, target: Target) -> Failure:
+        """Why it fails."""
+        try:
+            body = await probe.probe(target)
+        except Failure as failure:
+            return failure
+        raise AssertionError(f"answered {body!r}")
+
+
+class AnswerTests(ProbeCase):
+    async def test_a_page_is_asked_for_as_browsers_do(self) -> None:
+        """The path with its query, the host with its port; what cannot stand in a request line is escaped."""
+        farm = self.farm(lambda server, request: server.write(ok()))
+        probe = self.http(TIMEOUT, headers=[("X-Key", "k"), ("accept", "text/plain")])
+        self.assertEqual(await probe.probe(farm.target("/a b?c=d&e=ü\n")), b'{"Application":"a"}')
+        lines = farm.requests[0].decode().split("\r\n")
+        self.assertEqual(lines[0], "GET /a%20b?c=d&e=%C3%BC HTTP/1.1")
+        self.assertIn(f"Host: 127.0.0.1:{farm.port.getHost().port}", lines)
+        self.assertIn("X-Key: k", lines)
+        self.assertEqual([line for line in lines if line.lower().startswith("accept:")], ["accept: text/plain"])
+
+    async def test_a_name_and_a_word_in_the_address_are_sent(self) -> None:
+        """http://me:secret@host/ is basic authentication, RFC 7617."""
+        farm = self.farm(lambda server, request: server.write(ok()))
+        target = farm.target()
+        await self.http().probe(target._replace(url=target.url.replace("//", "//me:a%20b@")))
+        self.assertIn(b"Authorization: Basic bWU6YSBi", farm.requests[0])
+        self.assertNotIn(b"@", farm.requests[0].partition(b"User-Agent")[0])
+
+    async def test_a_connection_is_used_again(self) -> None:
+        """Unless either side wants to close it."""
+        farm = self.farm(lambda server, request: server.write(ok()))
+        probe = self.http()
+        for _ in range(3):
+            await probe.probe(farm.target())
+        self.assertEqual((len(farm.requests), len(farm.connections)), (3, 1))
+        await probe.close()
+        await probe.probe(farm.target())
+        self.assertEqual(len(farm.connections), 2)
+
+    async def test_a_connection_that_was_closed_meanwhile_is_nobodys_failure(self) -> None:
+        """Servers close what was idle for some seconds; the next round connects anew."""
+        farm = self.farm(lambda server, request: (server.write(ok()), server.end()))
+        probe = self.http()
+        for _ in range(3):
+            await probe.probe(farm.target())
+        self.assertEqual(len(farm.connections), 3)
+
+    async def test_a_header_that_would_be_two_is_refused(self) -> None:
+        """Where the probe is made."""
+        for pair in (("X", "a\r\nY: b"), ("X Y", "a"), ("", "a"), ("X", "\0")):
+            with self.assertRaises(ValueError):
+                HttpProbe(reactor, 1.0, headers=[pair])
+
+    async def test_a_name_is_looked_up_once(self) -> None:
+        """And its other addresses are tried when the first refuses."""
+        farm = self.farm(lambda server, request: (server.write(ok()), server.end()))
+        asked: list[str] = []
+
+        def look_up(name: str) -> list[str]:
+            asked.append(name)
+            return ["127.0.0.9", "127.0.0.1"]
+
+        probe = self.http(names=Names(reactor, look_up))
+        for _ in range(3):
+            await probe.probe(farm.target(host="web1.example"))
+        self.assertEqual(asked, ["web1.example"])
+        self.assertIn(b"Host: web1.example:", farm.requests[0])
+
+    async def test_ipv6_addresses_stand_in_brackets(self) -> None:
+        """In the Host field as in the URL."""
+        try:
+            farm = self.farm(lambda server, request: server.write(ok()), address="::1")
+        except Exception as problem:
+            self.skipTest(f"no IPv6 on this machine: {problem}")
+        number = farm.port.getHost().port
+        await self.http().probe(Target("v6", f"http://[::1]:{number}/", "::1", number))
+        self.assertIn(f"Host: [::1]:{number}".encode(), farm.requests[0])
+
+
+def drip(server: Server, request: bytes) -> None:
+    """A byte at a time, for ever."""
+    if server.connected:
+        server.write(b"x")
+        reactor.callLater(0.01, drip, server, request)
+
+
+def slow_body(server: Server, request: bytes) -> None:
+    """The header at once, the body byte by byte."""
+    server.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    drip(server, request)
+
+
+class Flood:
+    """Sends as long as somebody takes it."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        server.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        server.transport.registerProducer(self, False)  # type: ignore[union-attr]
+
+    def resumeProducing(self) -> None:
+        """More."""
+        self.server.write(b"x" * 65536)
+
+    def stopProducing(self) -> None:
+        """Gone."""
+
+
+def page(status: bytes, *fields: bytes) -> Any:
+    """A behaviour: this answer."""
+    data = b"\r\n".join([b"HTTP/1.1 " + status, b"Content-Length: 0", *fields, b"", b""])
+    return lambda server, request: server.write(data)
+
+
+HOSTILE: dict[str, tuple[Any, str]] = {
+    "an error": (page(b"503 Service Unavailable"), "status"),
+    "elsewhere": (page(b"302 Found", b"Location: http://127.0.0.1:22/"), "redirect"),
+    "hangs": (lambda server, request: None, "header"),
+    "drips": (lambda server, request: (server.write(b"HTTP/1.1 200 OK\r\nX: "), drip(server, request)), "header"),
+    "drips its body": (slow_body, "body"),
+    "never ends": (lambda server, request: Flood(server), "too_long"),
+    "1 GB": (
+        lambda server, request: server.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n"),
+        "too_long",
+    ),
+    "a gzip bomb": (lambda server, request: server.write(ok(BOMB, b"Content-Encoding: gzip")), "too_long"),
+    "less than it said": (
+        lambda server, request: (server.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), server.end()),
+        "protocol",
+    ),
+    "hangs up": (lambda server, request: server.end(), "protocol"),
+    "resets": (lambda server, request: server.transport.abortConnection(), "protocol"),
+    "another protocol": (lambda server, request: server.write(b"220 ready\r\n"), "protocol"),
+}
+
+
+class HostileTests(ProbeCase):
+    async def test_each_is_told_as_what_it_is(self) -> None:
+        """Within the time, and what a busy machine adds."""
+        probe = self.http()
+        for name, (behave, reason) in HOSTILE.items():
+            farm = self.farm(behave)
+            began = time.monotonic()
+            failure = await self.failure(probe, farm.target())
+            self.assertEqual(failure.reason, reason, f"{name}: {failure}")
+            self.assertLess(time.monotonic() - began, TIMEOUT + 2, name)
+
+    async def test_a_thousand_of_them_at_once(self) -> None:
+        """All classes mixed: every one in its class, done in time, and memory within bounds."""
+        farms = [(self.farm(behave), reason) for behave, reason in HOSTILE.values()]
+        fine = self.farm(lambda server, request: server.write(ok()))
+        kinds = [*farms, (fine, "")]
+        targets = [kinds[place % len(kinds)][0].target(f"/{place}") for place in range(1000)]
+        process = psutil.Process()
+        before = process.memory_info().rss
+        began = time.monotonic()
+        poller = Poller(reactor, self.http(5.0), at_once=1000)
+        heard: list[Any] = []
+        results = await poller.poll(targets, heard.append)
+        self.assertLess(time.monotonic() - began, 6.5)
+        self.assertEqual([result.target for result in results], targets)
+        reasons = [result.reason if isinstance(result, Failed) else "" for result in results]
+        self.assertEqual(reasons, [kinds[place % len(kinds)][1] for place in range(1000)])
+        self.assertEqual(len(heard), 1000)
+        self.assertLess(process.memory_info().rss - before, 400 << 20)  # the servers are in it
+
+    async def test_nothing_listens(self) -> None:
+        """And the sentence says so."""
+        number = unused()
+        target = Target("x", f"http://127.0.0.1:{number}/", "127.0.0.1", number)
+        for probe in (self.http(), TcpProbe(reactor, TIMEOUT)):
+            failure = await self.failure(probe, target)
+            self.assertEqual((failure.reason, failure.text), ("refused", "refuses connections: nothing listens there"))
+
+    async def test_nobody_answers_attempts_to_connect(self) -> None:
+        """A full queue of a listener drops them, as a firewall does."""
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            deaf.listen(0)
+            number = deaf.getsockname()[1]
+            fillers = [socket.socket() for _ in range(4)]
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.1", number))
+                self.addCleanup(filler.close)
+            target = Target("x", f"http://127.0.0.1:{number}/", "127.0.0.1", number)
+            for probe in (self.http(), TcpProbe(reactor, TIMEOUT)):
+                self.assertEqual((await self.failure(probe, target)).reason, "connect")
+
+    async def test_a_network_that_is_not_there(self) -> None:
+        """The broadcast address takes no connections."""
+        target = Target("x", "http://255.255.255.255:80/", "255.255.255.255", 80)
+        self.assertEqual((await self.failure(self.http(), target)).reason, "unreachable")
+
+    async def test_names(self) -> None:
+        """One that is not known, and one whose look-up takes too long; nobody waits for its thread."""
+        slow = Deferred[None]()
+
+        def look_up(name: str) -> list[str]:
+            if name == "slow.example":
+                for _ in range(100):
+                    if slow.called:
+                        break
+                    wait(0.02)
+            raise OSError(-2, "Name or service not known")
+
+        probe = self.http(names=Names(reactor, look_up))
+        targets = [Target(name, f"http://{name}/", name, 80) for name in ("no.example", "slow.example")]
+        failures = [await self.failure(probe, target) for target in targets]
+        slow.callback(None)
+        self.assertEqual([failure.reason for failure in failures], ["name", "name"])
+        self.assertIn("no.example is not known: Name or service not known", failures[0].text)
+        self.assertIn("was not looked up within 0.6 s", failures[1].text)
+
+    async def test_what_is_no_address_of_a_page(self) -> None:
+        """It is said, and nothing is sent."""
+        for url in ("ftp://127.0.0.1/", "127.0.0.1", "http://[/"):
+            failure = await self.failure(self.http(), Target("x", url, "127.0.0.1", 80))
+            self.assertEqual(failure.reason, "protocol")
+
+    async def test_who_cancels_leaves_nothing_open(self) -> None:
+        """A service that stops in the middle of a round."""
+        farm = self.farm(lambda server, request: None)
+        round = Deferred.fromCoroutine(Poller(reactor, self.http(30.0)).poll([farm.target()] * 5))
+        while len(farm.requests) < 5:
+            await turn(0.01)
+        round.cancel()
+        round.addErrback(lambda problem: None)
+        await turn(0.05)
+        self.assertTrue(round.called)
+        self.assertEqual([server.connected for server in farm.connections], [0] * 5)
+
+
+class Silent(Protocol):
+    """A listener that does not speak TLS."""
+
+
+class TlsTests(ProbeCase):
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.names = Names(reactor, lambda name: ["127.0.0.1"])
+        self.ca, made = certificate(self.folder, "web1.example")
+        self.server = self.farm(lambda server, request: server.write(ok()), made)
+        self.target = self.server.target(scheme="https", host="web1.example")
+
+    async def test_a_certificate_that_is_trusted(self) -> None:
+        """By a file; the connection lasts as others do."""
+        probe = self.http(TIMEOUT * 4, tls=TlsOptions(ca=str(self.ca)), names=self.names)
+        for _ in range(2):
+            self.assertIn(b"Application", await probe.probe(self.target))
+        self.assertEqual(len(self.server.connections), 1)
+
+    async def test_a_certificate_that_is_not(self) -> None:
+        """Unknown to the system, or of another name: both are failures of TLS, unless one does not mind."""
+        for options, target in (
+            (None, self.target),
+            (TlsOptions(ca=str(self.ca)), self.server.target(scheme="https", host="web2.example")),
+        ):
+            probe = self.http(TIMEOUT * 4, tls=options, names=self.names)
+            self.assertEqual((await self.failure(probe, target)).reason, "tls")
+            easy = self.http(TIMEOUT * 4, tls=TlsOptions(insecure=True), names=self.names)
+            self.assertIn(b"Application", await easy.probe(target))
+
+    async def test_no_tls_at_all(self) -> None:
+        """A server that says something else, one that says nothing, and one that hangs up."""
+        farm = self.farm(lambda server, request: None)
+        silent = Factory.forProtocol(Silent)
+        port = reactor.listenTCP(0, silent, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        number = port.getHost().port
+        deaf = Target("x", f"https://127.0.0.1:{number}/", "127.0.0.1", number)
+        failure = await self.failure(self.http(), deaf)
+        self.assertEqual((failure.reason, failure.text), ("tls", "TLS was not agreed on within 0.6 s"))
+        farm.protocol = Rude  # type: ignore[assignment]
+        failure = await self.failure(self.http(), farm.target(scheme="https"))
+        self.assertEqual(failure.reason, "tls")
+
+
+class Rude(Server):
+    """Says something as soon as it is connected, and hangs up."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.end()
+
+
+class RoundTests(ProbeCase):
+    async def test_a_hundred_rounds_leave_nothing_behind(self) -> None:
+        """Descriptors and memory are those after the first rounds."""
+        fine = self.farm(lambda server, request: server.write(ok()))
+        broken = self.farm(lambda server, request: server.end())
+        number = unused()
+        refusing = Target("r", f"http://127.0.0.1:{number}/", "127.0.0.1", number)
+        targets = [farm.target(f"/{place}") for place in range(10) for farm in (fine, broken)] + [refusing]
+        poller = Poller(reactor, self.http(5.0))
+        process = psutil.Process()
+        for count in range(120):
+            results = await poller.poll(targets)
+            self.assertEqual(sum(isinstance(result, Answer) for result in results), 10)
+            if count == 20:
+                await turn(0.05)
+                del fine.connections[:], broken.connections[:], fine.requests[:], broken.requests[:]
+                before = process.num_fds(), process.memory_info().rss
+        await turn(0.05)
+        self.assertLessEqual(process.num_fds(), before[0] + 5)
+        self.assertLess(process.memory_info().rss - before[1], 8 << 20)
+        self.assertLessEqual(len(fine.connections), 10)
+
+
+def turn(seconds: float) -> "Deferred[None]":
+    """Let the reactor run."""
+    later: Deferred[None] = Deferred()
+    reactor.callLater(seconds, later.callback, None)
+    return later
+
+
+def wait(seconds: float) -> None:
+    """In a thread that stands for a slow resolver."""
+    import threading
+
+    threading.Event().wait(seconds)

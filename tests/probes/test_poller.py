@@ -1,0 +1,140 @@
+"""Many targets through one probe: order, bounds, times, further attempts."""
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from monitor436.probes.poller import PAUSE, Poller
+from monitor436.probes.probe import Answer, Failed, Failure, Target
+
+
+def target(number: int) -> Target:
+    """One of many."""
+    return Target(f"h{number}", f"http://h{number}/", f"h{number}", 80)
+
+
+class Scripted:
+    """A probe whose answers are written down: per target a list of (seconds it takes, body or Failure)."""
+
+    timeout = 1.0
+
+    def __init__(self, clock: Clock, script: dict[str, list[tuple[float, Any]]]) -> None:
+        self.clock, self.script = clock, script
+        self.asked: list[tuple[str, float | None]] = []
+        self.running = self.most = 0
+
+    async def probe(self, target: Target, within: float | None = None) -> bytes:
+        self.asked.append((target.name, within))
+        steps = self.script.get(target.name, [(0.0, b"ok")])
+        seconds, outcome = steps.pop(0) if len(steps) > 1 else steps[0]
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            if seconds:
+                later: Deferred[None] = Deferred()
+                self.clock.callLater(min(seconds, within or seconds), later.callback, None)
+                await later
+                if within is not None and within < seconds:
+                    raise Failure("header", "late")
+        finally:
+            self.running -= 1
+        if isinstance(outcome, Exception):
+            raise outcome
+        assert isinstance(outcome, bytes)
+        return outcome
+
+    async def close(self) -> None:
+        """Nothing."""
+
+
+REFUSED = Failure("refused", "refuses")
+
+
+class PollerTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+
+    def poll(self, script: dict[str, list[tuple[float, Any]]], count: int, **options: Any) -> list[Answer | Failed]:
+        """Let a round run; `heard` is what came, in the order in which it came."""
+        self.probe = Scripted(self.clock, script)
+        self.heard: list[Answer | Failed] = []
+        poller = Poller(self.clock, self.probe, monotonic=self.clock.seconds, **options)
+        done = Deferred.fromCoroutine(poller.poll([target(number) for number in range(count)], self.heard.append))
+        self.clock.pump([0.01] * 500)
+        return self.successResultOf(done)
+
+    def test_results_are_in_the_order_of_the_targets(self) -> None:
+        """And told in that in which they come."""
+        results = self.poll({"h0": [(0.5, b"slow")], "h1": [(0.1, Failure("status", "answers 503"))]}, 3)
+        self.assertEqual([result.target.name for result in results], ["h0", "h1", "h2"])
+        self.assertEqual([result.target.name for result in self.heard], ["h2", "h1", "h0"])
+        answer, failed, _ = results
+        assert isinstance(answer, Answer) and isinstance(failed, Failed)
+        self.assertEqual((answer.body, failed.reason, failed.text), (b"slow", "status", "answers 503"))
+        self.assertAlmostEqual(answer.seconds, 0.5, 1)
+        self.assertAlmostEqual(failed.seconds, 0.1, 1)
+
+    def test_no_targets_no_results(self) -> None:
+        """At once."""
+        self.assertEqual(self.poll({}, 0), [])
+
+    def test_no_more_than_so_many_at_once(self) -> None:
+        """The next begins as soon as one is done."""
+        results = self.poll({f"h{number}": [(0.1, b"")] for number in range(30)}, 30, at_once=10)
+        self.assertEqual((len(results), self.probe.most), (30, 10))
+
+    def test_who_was_slow_is_asked_first_in_the_next_round(self) -> None:
+        """The slowest before all others; results stay in the order of the targets."""
+        self.probe = Scripted(self.clock, {"h7": [(0.9, b"")], "h3": [(0.5, b"")]})
+        poller = Poller(self.clock, self.probe, at_once=1, monotonic=self.clock.seconds)
+        targets = [target(number) for number in range(9)]
+        for _ in range(2):
+            done = Deferred.fromCoroutine(poller.poll(targets))
+            self.clock.pump([0.01] * 200)
+            self.assertEqual([result.target for result in self.successResultOf(done)], targets)
+        self.assertEqual([name for name, _ in self.probe.asked[9:]], "h7 h3 h0 h1 h2 h4 h5 h6 h8".split())
+
+    def test_who_refuses_is_asked_again(self) -> None:
+        """A service that restarts; all attempts share the time."""
+        (result,) = self.poll({"h0": [(0.0, REFUSED), (0.1, REFUSED), (0.0, b"up")]}, 1, retries=2)
+        self.assertIsInstance(result, Answer)
+        lefts = [left for _, left in self.probe.asked if left is not None]
+        self.assertEqual(lefts[0], 1.0)
+        self.assertAlmostEqual(lefts[1], 1.0 - PAUSE)
+        self.assertLess(lefts[2], 0.9 - 2 * PAUSE)
+
+    def test_only_so_often(self) -> None:
+        """Then it is the last failure that counts."""
+        (result,) = self.poll({"h0": [(0.0, REFUSED)]}, 1, retries=3)
+        assert isinstance(result, Failed)
+        self.assertEqual((result.reason, len(self.probe.asked)), ("refused", 4))
+
+    def test_not_beyond_the_time(self) -> None:
+        """However many attempts are left."""
+        (result,) = self.poll({"h0": [(0.4, REFUSED)]}, 1, retries=100)
+        self.assertEqual(len(self.probe.asked), 3)
+        self.assertLess(result.seconds, 1.02)
+
+    def test_an_answer_is_not_asked_for_again(self) -> None:
+        """An error is one; who ran out of time had it all."""
+        for reason in ("status", "header", "too_long", "redirect"):
+            self.poll({"h0": [(0.0, Failure(reason, "no"))]}, 1, retries=3)
+            self.assertEqual(len(self.probe.asked), 1, reason)
+
+    def test_a_defect_in_a_probe_ends_nothing(self) -> None:
+        """It is logged, and its target failed."""
+        results = self.poll({"h0": [(0.0, ZeroDivisionError())]}, 2)
+        assert isinstance(results[0], Failed)
+        self.assertEqual((results[0].reason, results[0].text), ("protocol", "asking it failed here: ZeroDivisionError"))
+        self.assertIsInstance(results[1], Answer)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_who_cancels_asks_no_more(self) -> None:
+        """Those that wait for their turn included."""
+        probe = Scripted(self.clock, {"h0": [(9.0, b"")]})
+        done = Deferred.fromCoroutine(Poller(self.clock, probe, at_once=1).poll([target(0), target(1)]))
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.assertEqual([name for name, _ in probe.asked], ["h0"])
