@@ -1,6 +1,7 @@
 """`twistd monitor436 -c FILE`, and what every door shares: settings read, HUP wired, mistakes told in one line."""
 
 import signal
+import sys
 from typing import Any
 
 from twisted.python import usage
@@ -27,14 +28,18 @@ def makeService(options: Options) -> Monitor:
 
 
 def open_monitor(path: str, reactor: Any = None) -> Monitor:
-    """The server that a settings file describes, with HUP wired. Mistakes end the process: status 1, a line each."""
+    """The server that a settings file describes, with HUP wired. What is in the way ends the process, a line each.
+
+    Status 2 for mistakes in the settings, 1 for anything else.
+    """
     if reactor is None:
         from twisted.internet import reactor
     try:
         settings = load(path, Settings)
         monitor = make_service(settings, reactor)
     except SettingsError as wrong:
-        raise SystemExit("\n".join(str(problem) for problem in wrong.problems)) from None
+        print(*wrong.problems, sep="\n", file=sys.stderr)
+        raise SystemExit(2) from None
     except (SiteError, OSError) as problem:
         raise SystemExit(f"monitor436: {problem}") from None
 

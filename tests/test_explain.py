@@ -72,7 +72,7 @@ class ExplainTests(CommandCase):
         for part in (
             "web1 is up for 1m",
             "2s ago, at 192.0.2.11",
-            "up for 2h when last heard, boot b007, agent 0.1.0, 4 KiB in its spool",
+            "up for 2h when last heard, boot b007, agent 0.1.0, a spool of 4 KiB",
             f"bound, serial {'01' * 8}, generation 3, by token, site key 5b0c11e2",
             f"{self.digest[:12]} in force",
             f"{self.plans}/web1.yaml:3",

@@ -40,6 +40,7 @@ class Child:
     ) -> None:
         if len(stdin) > MAX_INPUT:
             raise ValueError("more input than a pipe takes at once")
+        self._program = argv[0]
         self._limit = limit
         self._output = b""
         self._status = None  # type: int | None
@@ -130,7 +131,7 @@ class Child:
         self._signal(signal.SIGKILL)
         self._close()
         if failure:
-            return Finished(127, b"", os.strerror(int(failure.decode())))
+            return Finished(127, b"", "{}: {}".format(self._program, os.strerror(int(failure.decode()))))
         if self._status == _FOREIGN:
             return Finished(_FOREIGN, self._output, "how it ended cannot be known")
         return Finished(_exit_status(self._status or 0), self._output, "timed out" if self._late else "")

@@ -214,8 +214,15 @@ class Agent:
         return dict(about, spools=self._spool.live())
 
     def _beat(self, now: float) -> None:
+        before = self.homing.home
+        spoke = before is not None and before.session is not None
         for server in self.homing.beating(now):
             self._beat_to(server)
+        home = self.homing.home
+        if spoke and home is not None and home.session is None:
+            self._say("{} does not answer any more: events wait here".format(home.name))
+        elif spoke and home is not None and home is not before:
+            self._say("events go to {} from now on".format(home.name))
         every = self._in_force.plan.beat
         self._beat_at = max((now // every + 1) * every, now + every / 2)  # at such moments other things are due too
 
@@ -244,12 +251,12 @@ class Agent:
 
     def _adopt(self, events: "list[dict[str, object]]", now: float) -> None:
         """A plan was fetched; if it is in force, the checks follow it and the servers are told at once."""
+        for event in events:
+            self._say(str(event["text"]))
+        self._keeper.emit(events, {})  # first: what its checks say at once comes after it
         if self._in_force.plan is not self._followed:
             self._follow(now)
             self._beat_at = now
-        for event in events:
-            self._say(str(event["text"]))
-        self._keeper.emit(events, {})
 
     def _moved(self, identity: Identity, now: float) -> None:
         """Another key of the site is on disk: use it from now on."""

@@ -175,7 +175,7 @@ def _about(kept: Dossier) -> Iterator[tuple[str, str]]:
 
 
 def _machine(seen: Seen) -> str:
-    spool = f"{seen.fill / 1024:.0f} KiB in its spool" if seen.fill else "nothing in its spool"
+    spool = f"a spool of {seen.fill / 1024:.0f} KiB" if seen.fill else "an empty spool"
     return f"up for {span(seen.up)} when last heard, boot {seen.boot or '-'}, agent {seen.version or '-'}, {spool}"
 
 

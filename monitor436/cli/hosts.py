@@ -23,7 +23,7 @@ STYLES = {"up": "green", "late": "yellow", "down": "bold red", "stopped": "dim",
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--state", "states", multiple=True, type=click.Choice(list(STYLES)), help="Only these; may be repeated.")
 def hosts(settings: Settings, as_json: bool, states: tuple[str, ...]) -> None:
-    """List the hosts this server knows: state, since when, plan in force, what waits in the spool.
+    """List the hosts this server knows: state, since when, plan in force, what its spool takes on its disk.
 
     Exit status 0 if every host listed is up or was stopped cleanly, 1 if not.
     """
@@ -42,9 +42,9 @@ def hosts(settings: Settings, as_json: bool, states: tuple[str, ...]) -> None:
         for seen in listed:
             heard = f"{span(seen.age)} ago" if seen.heard else "never"
             state = f"[{STYLES[seen.state]}]{seen.state}[/]"
-            plan, spool = seen.plan[:12], f"{seen.fill // 1024} KiB"
+            uptime, spool = (span(seen.up), f"{seen.fill // 1024} KiB") if seen.heard else ("", "")
             table.add_row(
-                seen.name, state, span(seen.lasted), heard, seen.address, span(seen.up), plan, spool, seen.version
+                seen.name, state, span(seen.lasted), heard, seen.address, uptime, seen.plan[:12], spool, seen.version
             )
         console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
         console.print(table)

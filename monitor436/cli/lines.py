@@ -13,10 +13,15 @@ RANKS = {severity: rank for rank, severity in enumerate(COLOURS)}
 def shown(event: Event, width: int = 10) -> str:
     """One event as one line: time (local), severity, host, kind or check, text. Nothing in it moves the cursor."""
     when = event.time.astimezone().strftime("%m-%d %H:%M:%S") if event.time else ""
-    host = event.host or event.id.partition("/")[0]
+    host = speaker(event)
     about = f"{event.kind} {event.check}".strip()
     severity = click.style(f"{event.severity:8}", fg=COLOURS[event.severity])
     return f"{when}  {severity}  {plain(host):{width}}  {plain(about):24}  {plain(event.text)}"
+
+
+def speaker(event: Event) -> str:
+    """The host that an event is about, or "@" and the name of the server where it is about none."""
+    return event.host or event.id.partition("/")[0]
 
 
 def plain(text: str) -> str:

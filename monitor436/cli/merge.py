@@ -29,6 +29,8 @@ def merge(files: tuple[str, ...], part: bool, output: str) -> None:
     monitor436 merge srv1/events.jsonl* srv2/events.jsonl* -o all.jsonl
     """
     files = tuple(file for file in files if not file.endswith(".checkpoint"))
+    if any(os.path.realpath(file) == os.path.realpath(output) for file in files):
+        raise click.ClickException(f"{output} is one of the files that are read: a server may be writing to it")
     proof = proved(files, part)
     merging = Merging(proof)
     found = merging.merged([lines(file) for file in files])
@@ -47,11 +49,14 @@ def merge(files: tuple[str, ...], part: bool, output: str) -> None:
 
 
 def _replace(path: Path, found: Iterable[bytes]) -> None:
-    """The file is whole when it is there, so it may be one of those that are read."""
+    """The file is whole when it is there, and may be read by those who may read events files."""
     new = path.with_name(path.name + ".new")
-    with open(new, "wb") as file:
-        _write(file, found)
-    os.replace(new, path)
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "wb") as file:
+            _write(file, found)
+        os.replace(new, path)
+    except OSError as problem:
+        raise click.ClickException(f"{path}: {problem.strerror}") from None
 
 
 def _write(file: BinaryIO, found: Iterable[bytes]) -> None:

@@ -10,7 +10,7 @@ import click
 from msgspec import MsgspecError
 
 from monitor436.agent.event import METRIC
-from monitor436.cli.lines import RANKS, plain, say, shown
+from monitor436.cli.lines import RANKS, plain, say, shown, speaker
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.event import KINDS, Event, read_line
 from monitor436.model.settings import Settings
@@ -59,7 +59,7 @@ def tail(
         return (
             (event.kind in kinds if kinds else event.kind != METRIC)
             and RANKS[event.severity] >= RANKS[severity]
-            and (not hosts or any(fnmatch.fnmatchcase(event.host, pattern) for pattern in hosts))
+            and (not hosts or any(fnmatch.fnmatchcase(speaker(event), pattern) for pattern in hosts))
             and (not checks or any(fnmatch.fnmatchcase(event.check, pattern) for pattern in checks))
             and (not tags or bool(set(tags) & set(event.tags)))
         )

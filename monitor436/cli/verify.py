@@ -23,7 +23,7 @@ def verify(files: tuple[str, ...], part: bool, as_json: bool) -> None:
 
     Give the rotated files of a server together with the present one, and the files of all servers of a site if you
     have them; the order does not matter, and packed ones (gzip) are read too. Exit status 0 if complete, 1 if
-    something is missing, doubled or contradicts.
+    something is missing, doubled or contradicts, or if there is no event at all.
 
     \b
     monitor436 verify var/events.jsonl
@@ -34,6 +34,8 @@ def verify(files: tuple[str, ...], part: bool, as_json: bool) -> None:
     proof = proved(files, part)
     compared(proof, [lines(file) for file in files])
     flaws = proof.flaws
+    if not proof.events and not flaws:
+        raise click.ClickException(f"no event in {count(len(files), 'file')}: there is nothing to prove")
     if as_json:
         counts = {name: getattr(proof, name) for name in COUNTS}
         shared = sum(ranges.total for ranges in proof.shared.values())

@@ -118,6 +118,8 @@ class Plans(Periodic):
             book = read_planbook(self._folder, *self._rhythm)
         except SettingsError as wrong:
             told = "; ".join(str(problem) for problem in wrong.problems[:SHOWN])
+            if len(wrong.problems) > SHOWN:
+                told += "; … (monitor436 config check tells all)"
             text = f"{count(len(wrong.problems), 'mistake')} in the plans, the old ones stay in force: {told}"
             self.log.error("{text}", text=text)
             self._state([Event(kind=kinds.PLANS_REFUSED, severity="warning", text=text)])

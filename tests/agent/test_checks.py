@@ -151,7 +151,7 @@ class CommandTests(ChecksCase):
     def test_a_program_that_is_not_there_is_told(self) -> None:
         """In one event."""
         self.adopt(check("gone", command=["/no/such"]))
-        self.assertEqual(self.run_commands(), ["gone: No such file or directory"])
+        self.assertEqual(self.run_commands(), ["gone: /no/such: No such file or directory"])
 
     def test_programs_are_those_of_the_standard_folders_and_speak_plainly(self) -> None:
         """What the host allowed is what runs; words and numbers are those that patterns expect."""

@@ -107,11 +107,11 @@ class ChildTests(ChildCase):
     def test_a_program_that_is_not_there_is_told(self) -> None:
         """In the system's words; nothing of ours is in the output."""
         child = self.start("/no/such/program")
-        self.assertEqual(self.finished(child), Finished(127, b"", os.strerror(errno.ENOENT)))
+        self.assertEqual(self.finished(child), Finished(127, b"", "/no/such/program: " + os.strerror(errno.ENOENT)))
 
     def test_a_program_that_must_not_be_run_is_told(self) -> None:
         """Not executable, or no path at all."""
-        self.assertEqual(self.finished(self.start(__file__)).problem, os.strerror(errno.EACCES))
+        self.assertEqual(self.finished(self.start(__file__)).problem, __file__ + ": " + os.strerror(errno.EACCES))
         self.assertEqual(self.finished(self.start("nul\0byte")).problem, os.strerror(errno.EINVAL))
 
     def test_the_path_is_that_of_the_environment_given(self) -> None:

@@ -70,7 +70,7 @@ class TrialTests(unittest.TestCase):
     def test_a_program_that_is_not_there_is_told(self) -> None:
         """Whatever may be run."""
         [missing] = results(command=["/no/such/program"])
-        self.assertEqual((missing.how, missing.says), ("bad", "No such file or directory"))
+        self.assertEqual((missing.how, missing.says), ("bad", "/no/such/program: No such file or directory"))
 
     def test_processes_are_counted(self) -> None:
         """With a table that somebody prints, too."""

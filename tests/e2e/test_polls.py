@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from monitor436.model.settings import Poll
-from tests.e2e.patience import eventually
+from tests.e2e.patience import eventually, pause
 from tests.e2e.servers import LOOPBACK, SOON, Server, on_loopback
 
 
@@ -119,6 +119,30 @@ class PollTests(unittest.TestCase):
         self.assertEqual((len(kept["targets"]), kept["rounds"][-1]["well"]), (10, 10), kept["rounds"][-5:])
         self.assertGreaterEqual(len(kept["rounds"]), 12)
         self.assertEqual(kept["rounds"][0]["well"], 10)
+
+    def test_polls_come_and_go_with_the_settings(self) -> None:
+        """At HUP; the server runs on."""
+        text = self.server.config.read_text()
+        kept = self.server.var / "polls" / "shops.json"
+        rest, heading, polls = text.partition("\n# Status pages")
+        self.server.config.write_text(rest)
+        self.server.start()
+        self.assertFalse(kept.exists())
+        self.server.config.write_text(text)
+        self.server.hang_up()
+        eventually(kept.exists, SOON, "a round was kept")
+        self.some_rounds()
+        self.server.config.write_text(rest + heading + polls.replace("every: 500ms", "every: 1h"))
+        self.server.hang_up()
+
+        def calm() -> bool:
+            """Nobody was asked for a second."""
+            before = self.shops.asked
+            pause(1.0)
+            return self.shops.asked == before
+
+        eventually(calm, SOON, "polls are an hour apart")
+        self.assertEqual(self.told(), [])
 
 
 if __name__ == "__main__":

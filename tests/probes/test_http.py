@@ -119,6 +119,23 @@ class AnswerTests(ProbeCase):
         self.assertEqual(asked, ["web1.example"])
         self.assertIn(b"Host: web1.example:", farm.requests[0])
 
+    async def test_an_address_that_does_not_answer_has_its_share_of_the_time(self) -> None:
+        """Then comes the next one."""
+        farm = self.farm(lambda server, request: server.write(ok()))
+        number = farm.port.getHost().port
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.9", number))
+            deaf.listen(0)
+            for _ in range(4):
+                filler = socket.socket()
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.9", number))
+                self.addCleanup(filler.close)
+            probe = self.http(2.0, names=Names(reactor, lambda name: ["127.0.0.9", "127.0.0.1"]))
+            began = time.monotonic()
+            await probe.probe(farm.target(host="web1.example"))
+            self.assertGreater(time.monotonic() - began, 0.9)
+
     async def test_ipv6_addresses_stand_in_brackets(self) -> None:
         """In the Host field as in the URL."""
         try:

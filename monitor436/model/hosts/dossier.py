@@ -103,7 +103,7 @@ class Dossier(Struct, frozen=True):
         if self.seen and self.seen.twins:
             yield REASONS[DUPLICATE_NAME]
         if self.seen and self.seen.fill >= FULL:
-            yield f"{self.seen.fill >> 20} MiB of events wait in its spool"
+            yield f"its spool takes {self.seen.fill >> 20} MiB: events wait there"
 
     def _about_key(self) -> Iterator[str]:
         if self.key is not None and self.key.state == "waiting":

@@ -40,6 +40,8 @@ class CheckHistory:
 
     def read(self, event: Event) -> None:
         """The next one."""
+        if event.kind != agent.CHECK_REFUSED:
+            self.replanned()  # it is allowed by now
         if event.kind == agent.METRIC:
             self.metric = event
             return
@@ -54,7 +56,7 @@ class CheckHistory:
             self._bad[agent.CHECK_REFUSED, ""] = event
 
     def replanned(self) -> None:
-        """Another plan is in force: what was not allowed before is asked for anew."""
+        """What was not allowed before is asked for anew."""
         self._bad.pop((agent.CHECK_REFUSED, ""), None)
 
 
@@ -107,6 +109,8 @@ class History:
             self.refused = event
         elif event.kind in (agent.AGENT_STARTED, agent.AGENT_STOPPED):
             self.agent = event
+            for check in self.checks.values():  # it says anew what it does not allow
+                check.replanned()
         elif event.kind in (agent.PLAN_IN_FORCE, agent.PLAN_REFUSED):
             self.plan = event
             if event.kind == agent.PLAN_IN_FORCE:
