@@ -102,6 +102,9 @@ class CommandTests(CommandCase):
         self.assertEqual(len(self.call("tail", "-c", self.settings, "-n", 1).output.splitlines()), 1)
         worse = self.call("tail", "-c", self.settings, "--severity", "warning", "--host", "web*", "--json").output
         self.assertEqual([json.loads(line)["host"] for line in worse.splitlines()], ["web2"])
+        self.events(Event(time=when, kind="server_trouble", text="lag", id="@demo/a/1"))
+        own = self.call("tail", "-c", self.settings, "--host", "@demo", "--json").output
+        self.assertEqual([json.loads(line)["text"] for line in own.splitlines()], ["lag"])
 
     def test_tail_shows_kinds_checks_and_tags_that_are_asked_for(self) -> None:
         """Metrics only then: they are samples, and there are many."""
@@ -134,6 +137,24 @@ class CommandTests(CommandCase):
         self.assertIn("missing: web1/a/3", bad.output)
         flaws = json.loads(self.call("verify", "--json", path).output)["flaws"]
         self.assertEqual([(flaw[0], flaw[2], flaw[3]) for flaw in flaws], [("missing", 1, 3)])
+
+    def test_verify_of_nothing_proves_nothing(self) -> None:
+        """A wrong path in a crontab is no green light."""
+        empty = self.folder / "empty"
+        empty.write_bytes(b"")
+        result = self.call("verify", empty)
+        self.assertEqual((result.exit_code, "nothing to prove" in result.output), (1, True))
+
+    def test_merge_keeps_off_the_files_that_it_reads_and_says_where_it_cannot_write(self) -> None:
+        """A server may be writing to them."""
+        self.init()
+        path = self.events(Event(id="web1/a/1"))
+        for output, why in ((path, "one of the files that are read"), (self.folder / "no/such", "No such file")):
+            result = self.call("merge", path, "-o", output)
+            self.assertEqual((result.exit_code, why in result.output), (1, True), result.output)
+        made = self.folder / "all.jsonl"
+        self.assertEqual(self.call("merge", path, "-o", made).exit_code, 0)
+        self.assertEqual((made.read_bytes(), made.stat().st_mode & 0o777 & ~0o640), (path.read_bytes(), 0))
 
     def test_hosts_lists_them_and_its_status_says_whether_all_are_well(self) -> None:
         """Down is 1; a filter may leave only good ones."""

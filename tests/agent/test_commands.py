@@ -112,7 +112,7 @@ class ChildTests(ChildCase):
     def test_a_program_that_must_not_be_run_is_told(self) -> None:
         """Not executable, or no path at all."""
         self.assertEqual(self.finished(self.start(__file__)).problem, __file__ + ": " + os.strerror(errno.EACCES))
-        self.assertEqual(self.finished(self.start("nul\0byte")).problem, os.strerror(errno.EINVAL))
+        self.assertEqual(self.finished(self.start("nul\0byte")).problem, "nul\0byte: " + os.strerror(errno.EINVAL))
 
     def test_the_path_is_that_of_the_environment_given(self) -> None:
         """And the environment is all that the program gets."""

@@ -76,6 +76,14 @@ class HistoryTests(unittest.TestCase):
         self.assertEqual(self.bad(refused), ["warning"])
         self.assertEqual(self.bad(refused, told("plan_in_force", digest="x")), [])
 
+    def test_a_refused_check_is_over_when_it_runs_or_the_agent_starts_anew(self) -> None:
+        """The host allows it now; what it still does not allow is said again."""
+        refused = told("check_refused", "warning", "disk")
+        self.assertEqual(self.bad(refused, told("metric", check="disk", disk=5)), [])
+        self.assertEqual(self.bad(refused, state("info")), [])
+        self.assertEqual(self.bad(refused, told("agent_started")), [])
+        self.assertEqual(self.bad(refused, told("agent_started"), refused), ["warning"])
+
     def test_metrics_are_no_events_to_show_and_others_hosts_events_are_not_read(self) -> None:
         """The last metric is kept for itself."""
         metric = told("metric", check="disk", disk=5)
