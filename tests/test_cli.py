@@ -88,6 +88,16 @@ class CommandTests(CommandCase):
             self.assertEqual(packed[0], packed[1])
         self.assertEqual(self.call("agent", "pack", "-c", self.settings, "--host", "../x").exit_code, 2)
 
+    def test_a_file_for_a_host_that_has_another_key_is_warned_of(self) -> None:
+        """It would be refused; whoever means it has to forget the host first."""
+        self.init()
+        names = self.folder / "site" / "var" / "names.jsonl"
+        names.parent.mkdir(parents=True, exist_ok=True)
+        names.write_text('{"name":"web1","serial":"0102030405060708","greeted":true}\n')
+        for host, warned in (("web1", True), ("web2", False)):
+            result = self.call("agent", "pack", "-c", self.settings, "-o", self.folder / "a.pyz", "--host", host)
+            self.assertEqual((result.exit_code, "host forget web1" in result.output), (0, warned), result.output)
+
     def test_tail_shows_the_last_events_and_filters(self) -> None:
         """By host, by severity, as text without colours or as the lines themselves."""
         self.init()

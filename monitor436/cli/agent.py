@@ -11,8 +11,10 @@ import click
 from monitor436.agent.wire import HOST_NAME
 from monitor436.application import AGENT_FILE
 from monitor436.cli.settings_option import settings_option
+from monitor436.model.keys.enrolment import Enrolment
 from monitor436.model.settings import Settings
 from monitor436.model.source import SettingsError
+from monitor436.names import Names
 from monitor436.packer import pack as pack_file
 from monitor436.planfolder import read_planbook
 from monitor436.services.agent_file import packed
@@ -46,6 +48,10 @@ def pack(settings: Settings, host: str, output: str | None) -> None:
         ports = settings.agents.port, settings.beacon.port
         generation = read_planbook(settings.plans.folder).generation(host) if host else 0
         content = pack_file(packed(site, ports, settings.beacon.multicast, token, host, generation))
+        bound = Enrolment(Names(Path(settings.state) / "names.jsonl").read()).of(host) if host else None
+        if bound is not None and bound.state != "forgotten" and bound.serial != site.packed_serial(host).hex():
+            told = f"{host} has joined with another key, so this file will be refused: monitor436 host forget {host}"
+            click.echo(told, err=True)
         if output == "-":
             sys.stdout.buffer.write(content)
             return

@@ -33,7 +33,7 @@ from monitor436.services.liveness import KEEP_EVERY, read_snapshot
 from monitor436.site import KEY, Site, SiteError
 
 OLD = 3 * KEEP_EVERY  # seconds after which the server does not seem to run
-WIDTH = 160  # columns where there is no terminal
+WIDTH = 4096  # columns where there is no terminal: nothing is broken
 STYLES = {"critical": "bold red", "warning": "yellow", "info": "green", "": "dim"}
 
 

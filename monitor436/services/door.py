@@ -134,6 +134,8 @@ class BoundedRequest(Request):
 class Quiet(WebSite):
     """Writes no line for each request: a fleet that comes for its plans would fill the log."""
 
+    noisy = False  # nor one when it starts
+
     def log(self, request: HTTPRequest) -> None:
         pass
 

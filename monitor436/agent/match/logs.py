@@ -114,5 +114,7 @@ class Log:
 
 def _news(kind: str, path: str, sentence: str, at: float) -> "dict[str, object]":
     text = "{}: {}".format(path, sentence) if sentence else "{} can be read again".format(path)
+    if sentence.startswith(path):  # it names the file by itself
+        text = sentence
     severity = "info" if kind == "readable" else "warning"
     return stated.event(_KINDS[kind], severity, text, at, fields={"path": path})
