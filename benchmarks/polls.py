@@ -5,7 +5,8 @@ for all of them, on the last CPU. Each client is a process of its own.
 
     python benchmarks/polls.py [--hosts 1000] [--rounds 5] [--at-once 200] [--only ours,aiohttp]
 
-Peers that are not installed are left out: pip install aiohttp requests; Debian's curl.
+Peers that are not installed are left out: pip install aiohttp requests; Debian's curl and prometheus, whose figures are
+those of scrapes, kept connections only.
 """
 
 import argparse
@@ -23,17 +24,22 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
+from apart import cpu_seconds
 from table import show, verdict
 
 BODY = json.dumps(
     {"Application": "shop", "Version": "2.1", "Uptime": 123456, "Request_Count": 1000, "Error_Count": 3,
      "Success_Count": 997, "note": "x" * 100}
 ).encode()  # fmt: skip
+SAMPLES = b"".join(
+    b'shop_%s{version="2.1"} %d\n' % (name, 997) for name in (b"uptime", b"requests", b"errors", b"successes")
+)
 ANSWER = b"HTTP/1.1 200 OK\r\nServer: farm\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
 TIMEOUT = 10.0
 Measured = tuple[float, float]  # CPU seconds, seconds
@@ -42,7 +48,7 @@ Measured = tuple[float, float]  # CPU seconds, seconds
 def farm() -> None:
     """Answer every request, on a port that is printed, until stdin ends."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    answer = ANSWER % (len(BODY), BODY)
+    answer, samples = (ANSWER % (len(body), body) for body in (BODY, SAMPLES))
     door = socket.create_server(("0.0.0.0", 0), backlog=8192)
     door.setblocking(False)
     poll = select.epoll()
@@ -67,7 +73,8 @@ def farm() -> None:
             try:
                 data = open_[number].recv(65536)
                 if data:
-                    open_[number].send(answer * data.count(b"\r\n\r\n"))
+                    said = samples if data.startswith(b"GET /metrics") else answer
+                    open_[number].send(said * data.count(b"\r\n\r\n"))
                     continue
             except OSError:
                 pass
@@ -212,6 +219,42 @@ def with_curl(pages: list[str], rounds: int, at_once: int) -> list[Measured]:
     return [(cpu, time.monotonic() - began)]
 
 
+def with_prometheus(pages: list[str], rounds: int, at_once: int) -> list[Measured]:
+    """A Prometheus that scrapes every host each second, four samples a page, which it also stores."""
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
+        config, port = os.path.join(folder, "config"), free.getsockname()[1]
+        free.close()
+        hosts = [page.split("/")[2] for page in pages]
+        job = {"job_name": "shops", "static_configs": [{"targets": hosts}]}
+        with open(config, "w") as file:  # JSON is YAML
+            json.dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]}, file)
+        argv = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/data"]
+        argv.append(f"--web.listen-address=127.0.0.1:{port}")
+        run = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+        try:
+            ask = f"http://127.0.0.1:{port}/api/v1/query?query=count(up==1)"
+            _until_all_are_up(ask, len(pages))
+            results = []
+            for seconds in (1, *[2] * rounds):  # whole seconds: so many scrapes of each
+                before = cpu_seconds(run.pid)
+                time.sleep(seconds)
+                results.append(((cpu_seconds(run.pid) - before) / seconds, 1.0))
+            return results
+        finally:
+            run.terminate()
+            run.wait()
+
+
+def _until_all_are_up(ask: str, count: int) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError, IndexError), urllib.request.urlopen(ask) as answer:
+            if int(json.load(answer)["data"]["result"][0]["value"][1]) == count:
+                return
+        time.sleep(0.2)
+    raise SystemExit("Prometheus does not reach every host")
+
+
 Client = Callable[[list[str], int, int], list[Measured]]
 CLIENTS: dict[str, tuple[Client, str]] = {
     "ours": (ours, "monitor436"),
@@ -219,6 +262,7 @@ CLIENTS: dict[str, tuple[Client, str]] = {
     "aiohttp": (with_aiohttp, "aiohttp"),
     "requests": (with_requests, "requests"),
     "curl": (with_curl, ""),
+    "prometheus": (with_prometheus, ""),
 }
 
 
@@ -250,7 +294,7 @@ def main() -> None:
     rows: dict[str, list[Measured]] = {}
     for name in given.only.split(","):
         library = CLIENTS[name][1]
-        if (library and not importlib.util.find_spec(library)) or (name == "curl" and not shutil.which("curl")):
+        if not (importlib.util.find_spec(library) if library else shutil.which(name)):
             print(f"{name}: not installed, left out", file=sys.stderr)
             continue
         run = subprocess.run([*again, "--client", name, "--port", port], stdout=subprocess.PIPE, check=True, text=True)
@@ -261,7 +305,9 @@ def main() -> None:
     peer = of(rows["aiohttp"], given.hosts) if "aiohttp" in rows else None
     table = []
     for name, measured in rows.items():
-        found = of(measured, given.hosts)
+        found: tuple[Measured | None, Measured | None] = of(measured, given.hosts)
+        if name == "prometheus":
+            found = None, found[1]
         cells: list[str] = []
         for at in (0, 1):
             each, base = found[at], peer[at] if peer else None

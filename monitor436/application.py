@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,8 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
     gauges = Gauges(liveness.lag, syncs, drops, *counts, roster.spools, lambda: event_log.degraded)
     health = Health(gauges, event_log.state, state / VITALS, name, time.monotonic, reactor)
     beacon = BeaconService(settings.beacon, wire.beacon_key(site.key), about, reactor)
-    polls = Polls(settings.polls, event_log.state, state / POLLS, reactor)
+    announced = partial(plans.announced, roster.addresses)
+    polls = Polls(settings.polls, event_log.state, state / POLLS, announced, reactor)
     bus.subscribe(polls.heard)
     others = Neighbours(name, lambda: plans.mark)
     neighbours = NeighboursService(settings.beacon, wire.beacon_key(site.key), others, event_log.state, reactor)

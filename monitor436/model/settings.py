@@ -114,6 +114,7 @@ class Poll(Struct, frozen=True):
         FilePath, why("A file with a host, host:port or URL a line; it is read again when edited.")
     ] = ""
     targets: Annotated[tuple[str, ...], why("Further hosts or URLs, beside those of the inventory.")] = ()
+    plans: Annotated[bool, why("Also the hosts whose plan has a status_url, once they were heard.")] = False
     url: Annotated[str, why("The page of a host; {server} stands for what the inventory says.")] = PATTERN
     every: Annotated[Duration, why("How often all of them are asked.", ge=0.5, le=DAY)] = 30.0
     jitter: Annotated[
@@ -137,8 +138,8 @@ class Poll(Struct, frozen=True):
 
     def problems(self) -> Iterator[tuple[Path, str]]:
         """What no single setting can tell."""
-        if not self.inventory and not self.targets:
-            yield ("inventory",), "must be given, unless there are targets"
+        if not (self.inventory or self.targets or self.plans):
+            yield ("inventory",), "must be given, unless there are targets, or plans that announce them"
         if self.of < self.fail_after:
             yield ("of",), f"must be at least fail_after, which is {self.fail_after}; it is {self.of}"
         if self.timeout > self.every:

@@ -1,6 +1,7 @@
 """The plans in force: read from their folder, read anew after an edit, and who is told."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 
 from twisted.internet.interfaces import IReactorTime
@@ -9,7 +10,9 @@ from twisted.logger import Logger
 from monitor436.agent.event import PLAN_REFUSED
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
+from monitor436.model.inventory import Listed
 from monitor436.model.plans.planbook import Planbook
+from monitor436.model.plans.planfile import status_target
 from monitor436.model.source import SettingsError
 from monitor436.model.words import count
 from monitor436.periodic import Periodic
@@ -80,6 +83,14 @@ class Plans(Periodic):
     def generation(self, host: str) -> int:
         """The generation that a host's key must have at least."""
         return self.book.generation(host)
+
+    def announced(self, addresses: Callable[[], Iterable[tuple[str, str]]]) -> Iterator[Listed]:
+        """Where those of the (host, address) pairs whose plans say so tell their status."""
+        for host, address in addresses():
+            url = self.book.status_url(host)
+            if url:
+                with suppress(ValueError):  # a name or an address that makes no URL of it
+                    yield status_target(url, host, address)
 
     def heard(self, events: Sequence[Event]) -> None:
         """Events became durable: a canary that refuses its plan ends the trial."""

@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybe
 from twisted.logger import Logger
 
 from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_REFUSED, POLL_UNTRUSTED, Event
-from monitor436.model.inventory import read_inventory, read_line
+from monitor436.model.inventory import Listed, read_inventory, read_line
 from monitor436.model.polls import Found, Kept, Polled, suspicion
 from monitor436.model.settings import Poll
 from monitor436.model.source import Problem, SettingsError
@@ -31,6 +31,7 @@ TOLD = {POLL_FAILED, POLL_RECOVERED, POLL_UNTRUSTED}
 
 State = Callable[[Sequence[Event]], object]
 Stamp = tuple[int, int, int]
+Announced = Callable[[], Iterable[Listed]]  # what plans say of hosts that were heard
 
 
 def http_probe(poll: Poll, reactor: Any) -> HttpProbe:
@@ -45,6 +46,7 @@ def http_probe(poll: Poll, reactor: Any) -> HttpProbe:
 class PollService(Periodic):
     """One poll: a round every so often, its state in the file `keeps`, its news told to `state`.
 
+    `announced()` gives the targets that plans announce, for polls that ask for them.
     The file is written when events are durable (`heard` is told of them), so a crash may repeat one and loses none.
     """
 
@@ -56,6 +58,7 @@ class PollService(Periodic):
         poll: Poll,
         state: State,
         keeps: Path,
+        announced: Announced,
         reactor: Any,
         make_probe: Callable[[Poll, Any], Probe] = http_probe,
         monotonic: Callable[[], float] = time.monotonic,
@@ -68,6 +71,7 @@ class PollService(Periodic):
         self.polled = Polled(name, poll.fail_after, poll.of)
         self._state = state
         self._keeps = keeps
+        self._announced = announced
         self._reactor = reactor
         self._probe = make_probe(poll, reactor)
         self._poller = Poller(reactor, self._probe, retries=poll.retries, monotonic=monotonic)
@@ -115,7 +119,9 @@ class PollService(Periodic):
         """Ask everybody once."""
         self._read_targets()
         canary = self._canary()
-        targets = [*self._targets, *canary]
+        listed = {target.url for target in self._targets}
+        announced = [Target(*each) for each in self._announced()] if self.poll.plans else []
+        targets = [*self._targets, *(each for each in announced if each.url not in listed), *canary]
         if not targets:
             return
         at, began = self._wall(), self._monotonic()
@@ -189,11 +195,13 @@ class Polls(MultiService):
 
     log = Logger()
 
-    def __init__(self, polls: Mapping[str, Poll], state: State, keeps: Path, reactor: Any) -> None:
+    def __init__(
+        self, polls: Mapping[str, Poll], state: State, keeps: Path, announced: Announced, reactor: Any
+    ) -> None:
         super().__init__()
         self.setName("polls")
         self._state = state
-        self._make = lambda name, poll: PollService(name, poll, state, keeps / f"{name}.json", reactor)
+        self._make = lambda name, poll: PollService(name, poll, state, keeps / f"{name}.json", announced, reactor)
         self._polls: dict[str, PollService] = {}
         for name, poll in polls.items():
             self._add(name, poll)

@@ -14,6 +14,7 @@ from msgspec import structs
 from monitor436.model.settings import Poll
 from tests.e2e.patience import eventually, pause
 from tests.e2e.servers import LOOPBACK, SOON, Server, on_loopback
+from tests.e2e.stage import Stage
 
 
 class Pages(ThreadingHTTPServer):
@@ -147,3 +148,17 @@ class PollTests(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+class AnnouncedTests(Stage):
+    def test_a_host_whose_plan_says_where_is_polled_once_it_is_heard(self) -> None:
+        """Nobody lists it."""
+        shops = Shops()
+        self.addCleanup(shops.close)
+        poll = Poll(plans=True, every=0.5, jitter=0.0, timeout=0.5, fail_after=1, of=1)
+        server = self.server(structs.replace(on_loopback(), polls={"shops": poll})).start()
+        server.plan(f"status_url: 'http://{{address}}:{shops.port}/{{host}}'", "status.yaml")
+        self.joined(server, "web7")
+        eventually(lambda: shops.asked, SOON, "it is asked")
+        shops.broken = frozenset({"web7"})
+        self.assertEqual(server.event(kind="poll_failed")["fields"]["targets"], 1)

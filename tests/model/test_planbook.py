@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor436.agent import plan
 from monitor436.model.plans.planbook import Planbook
+from monitor436.model.plans.planfile import status_target
 from monitor436.model.source import SettingsError
 from monitor436.planfolder import read_planbook, stamp
 from monitor436.yaml_source import compose
@@ -34,6 +35,22 @@ def checks(planbook: Planbook, host: str) -> dict[str, object]:
 def one(name: str, limit: int = 5) -> str:
     """YAML of a file's only check."""
     return f"checks: {{{name}: {{reading: load1, warning: above {limit}}}}}\n"
+
+
+class StatusTests(unittest.TestCase):
+    def test_the_file_that_is_read_last_says_where_a_host_tells_its_status(self) -> None:
+        """Those that say nothing leave it as it is."""
+        files = book(
+            a="status_url: 'http://{host}/status'", b="hosts: db1\nstatus_url: 'http://{address}:81/'", c="beat: 2s"
+        )
+        self.assertEqual(files.status_url("web1"), "http://{host}/status")
+        self.assertEqual(files.status_url("db1"), "http://{address}:81/")
+
+    def test_names_and_addresses_become_targets(self) -> None:
+        """Of whichever family."""
+        here = status_target("http://{address}:81/{host}", "db1", "fe80::1")
+        self.assertEqual((here.name, here.url, here.host, here.port), ("db1", "http://[fe80::1]:81/db1", "fe80::1", 81))
+        self.assertEqual(status_target("http://{host}/", "db1", "192.0.2.1").host, "db1")
 
 
 class HostTests(unittest.TestCase):

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_REFUSED, POLL_UNTRUSTED, Event
+from monitor436.model.inventory import Listed
 from monitor436.model.settings import Poll
 from monitor436.probes.probe import Failure, Target
 from monitor436.services.polls import Polls, PollService, read_kept
@@ -65,13 +66,14 @@ class PollCase(SynchronousTestCase):
         self.inventory.write_text("web1\nweb2\n")
         self.poll = Poll(inventory=str(self.inventory), targets=("web3",), every=10.0, jitter=0.0)
         self.service: PollService | None = None
+        self.announced: list[Listed] = []
 
     def start(self, **changes: Any) -> PollService:
         """The service runs; its first round is done."""
         poll = structs.replace(self.poll, **changes)
         keeps = self.folder / "polls" / "shops.json"
         self.service = PollService(
-            "shops", poll, self.state, keeps, self.clock, lambda poll, reactor: self.fleet,
+            "shops", poll, self.state, keeps, lambda: self.announced, self.clock, lambda poll, reactor: self.fleet,
             self.clock.seconds, lambda: 1e9 + self.clock.seconds(), lambda: 0.5,
         )  # fmt: skip
         self.service.startService()
@@ -235,6 +237,27 @@ class TrustTests(PollCase):
         self.assertIn("stood still for", service.polled.kept.rounds[-1].untrusted)
 
 
+class AnnouncedTests(PollCase):
+    def test_hosts_that_plans_announce_are_asked_once_they_are_known(self) -> None:
+        """Each URL once, whoever names it; and not if the poll does not want them."""
+        self.announced = [
+            Listed("db1", "http://192.0.2.7:8080/status", "192.0.2.7", 8080),
+            Listed("web1", "http://web1/status", "web1", 80),
+        ]
+        self.start(plans=True)
+        self.assertEqual(sorted(self.fleet.asked), ["db1", "web1", "web2", "web3"])
+        self.announced = []
+        self.fleet.asked.clear()
+        self.clock.advance(10.0)
+        self.assertEqual(sorted(self.fleet.asked), ["web1", "web2", "web3"])
+
+    def test_nobody_else_asks_them(self) -> None:
+        """By default."""
+        self.announced = [Listed("db1", "http://192.0.2.7:8080/status", "192.0.2.7", 8080)]
+        self.start()
+        self.assertNotIn("db1", self.fleet.asked)
+
+
 class ReloadTests(SynchronousTestCase):
     def test_polls_that_changed_begin_anew_and_others_go_on(self) -> None:
         """HUP."""
@@ -243,7 +266,7 @@ class ReloadTests(SynchronousTestCase):
         clock = Clock()
         one = Poll(targets=("http://127.0.0.1:1/",))
         two = structs.replace(one, every=60.0)
-        polls = Polls({"a": one, "b": one}, lambda events: None, folder, clock)
+        polls = Polls({"a": one, "b": one}, lambda events: None, folder, list, clock)
         polls.startService()
         services = {service.poll_name: service for service in polls}
         polls.follow({"b": one, "c": one})

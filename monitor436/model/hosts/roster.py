@@ -189,6 +189,10 @@ class Roster:
         """Every host, in no order."""
         return list(self._hosts)
 
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Every host that was heard, and from where last."""
+        return ((host.name, host.address) for host in self._hosts.values() if host.address)
+
     def seen(self, now: float, names: Iterable[str] | None = None) -> list[Seen]:
         """How hosts are: those of `names` that are there, or all, by name. What came after `now` has the age 0."""
         wanted = sorted(self._hosts) if names is None else names

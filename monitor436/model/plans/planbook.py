@@ -22,6 +22,7 @@ class Served(NamedTuple):
     digest: str
     late: float
     generation: int
+    status_url: str
     origin: dict[str, tuple[str, int]]
 
 
@@ -76,6 +77,10 @@ class Planbook:
         """The generation that the key of a host must have at least: the highest that its files say."""
         return self._serve(host).generation
 
+    def status_url(self, host: str) -> str:
+        """Where the server asks a host for its status, as the last of its files that says so has it; "" for nowhere."""
+        return self._serve(host).status_url
+
     def origin(self, host: str) -> dict[str, tuple[str, int]]:
         """The file and line where each check of a host was written, by the check's name."""
         return dict(self._serve(host).origin)
@@ -108,7 +113,8 @@ class Planbook:
         dumped = plan.dump(plan.Plan(*rhythm, tuple(found.check for found in checks.values())))
         origin = {name: (found.mark.file, found.mark.line) for name, found in checks.items()}
         generation = max((self._files[name].generation for name in files), default=0)
-        return Served(dumped, plan.digest(dumped), rhythm[1], generation, origin)
+        status_url = next((url for name in reversed(files) if (url := self._files[name].status_url)), "")
+        return Served(dumped, plan.digest(dumped), rhythm[1], generation, status_url, origin)
 
     def _all_groups(self) -> dict[str, tuple[str, Hosts]]:
         """Every group by name, with the file that says it. Groups are known in all files."""

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from monitor436.agent import plan
 from monitor436.agent.wire import HOST_NAME
+from monitor436.model.inventory import Listed, read_line
 from monitor436.model.source import Mark, Path, Problem, Source
 
 MAX_HOSTS = 10_000  # names and patterns in one list of hosts
 MAX_INCLUDES = 100
-TOP = ["hosts", "groups", "beat", "late", "generation"]  # keys of files that say for which hosts they are
+TOP = ["hosts", "groups", "beat", "late", "generation", "status_url"]  # keys of files that say for which hosts they are
 
 Hosts = tuple[str, ...]  # names, shell patterns, and groups as "@shop"
 AgentCheck = plan.LogCheck | plan.ProcessCheck | plan.CommandCheck | plan.ReadingCheck
@@ -37,6 +38,7 @@ class PlanFile(NamedTuple):
     include: tuple[str, ...]
     rhythm: tuple[float, float] | None
     generation: int
+    status_url: str
     checks: dict[str, Check]
 
 
@@ -53,7 +55,8 @@ def read(source: Source, top: bool, beat: float) -> tuple[PlanFile, list[Problem
     include = reading.part("include", _include, ())
     rhythm = reading.rhythm(beat)
     generation = reading.part("generation", plan.whole(0, 255), 0)
-    return PlanFile(source, hosts, groups, include, rhythm, generation, checks), reading.problems
+    status_url = reading.part("status_url", _status_url, "")
+    return PlanFile(source, hosts, groups, include, rhythm, generation, status_url, checks), reading.problems
 
 
 def literal(pattern: str) -> bool:
@@ -156,6 +159,24 @@ def _host(value: object) -> str:
 
 _hosts = plan.items(_host, 1, MAX_HOSTS, bare=True)
 _include = plan.items(plan.text(200), 0, MAX_INCLUDES, bare=True)
+
+
+def status_target(url: str, host: str, address: str) -> Listed:
+    """Where a host tells its status, by what its plan says. Raises ValueError with a sentence."""
+    literal = f"[{address}]" if ":" in address else address
+    listed = read_line(url.replace("{host}", host).replace("{address}", literal))
+    return listed._replace(name=host)
+
+
+def _status_url(value: object) -> str:
+    url = plan.text(500)(value)
+    if not url.startswith(("http://", "https://")):
+        raise plan.wrong(f"expected a URL such as http://{{address}}:8080/status, got {plan.shown(value)}")
+    try:
+        status_target(url, "web1", "192.0.2.1")
+    except ValueError as wrong:
+        raise plan.wrong(str(wrong)) from None
+    return url
 
 
 def _groups(value: object) -> dict[str, Hosts]:
