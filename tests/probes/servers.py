@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 
 from monitor436.probes.probe import Target
@@ -15,6 +16,7 @@ class Server(Protocol):
 
     def connectionMade(self) -> None:
         self._begun = b""
+        self._pending: Any = None
         self.factory.connections.append(self)  # type: ignore[union-attr]
 
     def dataReceived(self, data: bytes) -> None:
@@ -28,8 +30,19 @@ class Server(Protocol):
         """Send it."""
         self.transport.write(data)  # type: ignore[union-attr]
 
+    def later(self, seconds: float, behave: Callable[["Server", bytes], object], request: bytes) -> None:
+        """Behave like that then, if the connection still stands."""
+        if self.connected:
+            self._pending = reactor.callLater(seconds, behave, self, request)  # type: ignore[attr-defined]
+
     def connectionLost(self, reason: object = None) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing more will be done."""
         self.connected = 0
+        if self._pending is not None and self._pending.active():
+            self._pending.cancel()
 
     def end(self) -> None:
         """Close, when everything is sent."""
@@ -65,6 +78,7 @@ class Farm(Factory):
         await self.port.stopListening()
         for connection in self.connections:
             if connection.connected:
+                connection.forget()
                 connection.transport.abortConnection()  # type: ignore[union-attr]
 
 

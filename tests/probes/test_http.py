@@ -151,7 +151,7 @@ def drip(server: Server, request: bytes) -> None:
     """A byte at a time, for ever."""
     if server.connected:
         server.write(b"x")
-        reactor.callLater(0.01, drip, server, request)
+        server.later(0.01, drip, request)
 
 
 def slow_body(server: Server, request: bytes) -> None:
