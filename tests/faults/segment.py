@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import unittest
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from tests.e2e.lan import NETWORK, Namespace
 
+TUN = "/dev/net/tun"
 NEEDED = ("ip", "unshare", "nsenter")
 SWITCH = Path(__file__).with_name("switch.py")
 
@@ -79,8 +81,13 @@ def made_segment(names: Sequence[str], seed: int) -> Segment:
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing:
         raise unittest.SkipTest(f"not installed: {', '.join(missing)}")
-    if not os.path.exists("/dev/net/tun"):
-        raise unittest.SkipTest("no TAP interfaces: /dev/net/tun is missing")
+    try:
+        if not os.path.exists(TUN):  # a container may have the kernel's, and no name for it
+            os.makedirs(os.path.dirname(TUN), exist_ok=True)
+            os.mknod(TUN, stat.S_IFCHR | 0o600, os.makedev(10, 200))  # as the kernel's devices.txt has it
+        os.close(os.open(TUN, os.O_RDWR))
+    except OSError as problem:
+        raise unittest.SkipTest(f"no TAP interfaces: {TUN}: {problem.strerror}") from None
     try:
         return Segment(names, seed)
     except OSError as problem:
