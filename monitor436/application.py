@@ -11,7 +11,6 @@ from typing import Any
 from twisted.logger import Logger
 
 from monitor436 import __version__
-from monitor436.agent import wire
 from monitor436.bus import EventBus
 from monitor436.journal import Journal
 from monitor436.model import event as kinds
@@ -32,9 +31,10 @@ from monitor436.periodic import Periodic
 from monitor436.services.agent_file import AgentFile, packed
 from monitor436.services.agents import AgentsProtocol, AgentsService
 from monitor436.services.beacon import BeaconService
-from monitor436.services.door import DoorService, Keeper
+from monitor436.services.door import DoorService
 from monitor436.services.event_log import REOPEN, EventLog
 from monitor436.services.health import Gauges, Health, kernel_drops, timed
+from monitor436.services.keeper import Keeper
 from monitor436.services.liveness import Liveness
 from monitor436.services.neighbours import NeighboursService
 from monitor436.services.plans import Plans
@@ -156,12 +156,12 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
     drops, counts = lambda: kernel_drops(agents.port), (protocol.refused, protocol.heard)
     gauges = Gauges(liveness.lag, syncs, drops, *counts, roster.spools, lambda: event_log.degraded)
     health = Health(gauges, event_log.state, state / VITALS, name, time.monotonic, reactor)
-    beacon = BeaconService(settings.beacon, wire.beacon_key(site.key), about, reactor)
+    beacon = BeaconService(settings.beacon, site.keys, about, reactor)
     announced = partial(plans.announced, roster.addresses)
     polls = Polls(settings.polls, event_log.state, state / POLLS, announced, reactor)
     bus.subscribe(polls.heard)
     others = Neighbours(name, lambda: plans.mark)
-    neighbours = NeighboursService(settings.beacon, wire.beacon_key(site.key), others, event_log.state, reactor)
+    neighbours = NeighboursService(settings.beacon, site.keys, others, event_log.state, reactor)
 
     followers: list[Callable[[SiteKeys], object]] = [protocol.follow, beacon.follow, neighbours.follow]
     for follow in followers:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from monitor436.agent.store.durable import sync_folder
+
 Numbers = dict[str, dict[str, int]]  # origin → spool → number
 
 LOOK_EVERY = 1.0  # seconds between looks whether the file was moved away
@@ -64,7 +66,7 @@ class Journal:
         if self._size and os.pread(file, 1, self._size - 1) != b"\n":
             self._append(b"\n")
         if new:
-            _sync_folder(self.path.parent)
+            sync_folder(str(self.path.parent))
         self._disk.fdatasync(file)
 
     def begin(self) -> None:
@@ -229,11 +231,3 @@ def _lines(places: list[tuple[Path, int]]) -> Iterator[bytes]:
         with open(path, "rb") as file:
             file.seek(offset)
             yield from file
-
-
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

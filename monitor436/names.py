@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import MsgspecError, json
 
-from monitor436.agent.store.segment import sync_folder
+from monitor436.agent.store.durable import sync_folder
 from monitor436.model.keys.enrolment import Bound
 
 

@@ -39,6 +39,7 @@ NEIGHBOURS = {
     ("monitor436.services.agents", "monitor436.services.greetings"),  # which answers them
     ("monitor436.services.greetings", "monitor436.services.event_log"),
     ("monitor436.services.agents", "monitor436.services.intake"),  # which takes the datagrams with events
+    ("monitor436.services.door", "monitor436.services.keeper"),  # who says who may pass
     ("monitor436.services.intake", "monitor436.services.event_log"),  # the one road: an acknowledgement waits for it
     ("monitor436.services.liveness", "monitor436.services.event_log"),
 }

@@ -7,7 +7,7 @@ import stat
 from collections import namedtuple
 
 from monitor436.agent import wire
-from monitor436.agent.store.segment import sync_folder, write_all
+from monitor436.agent.store.durable import replace
 
 Packed = namedtuple("Packed", "pin beacon_key beacon_port port multicast token name key serial generation")
 
@@ -88,15 +88,7 @@ class State:
 
     def write(self, name: str, content: bytes) -> None:
         """Replace a file, durably: after a power cut it is the old one or the new one. Raises OSError."""
-        path = self.path(name)
-        file = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            write_all(file, content)
-            os.fsync(file)
-        finally:
-            os.close(file)
-        os.replace(path + ".new", path)
-        sync_folder(self.folder)
+        replace(self.path(name), content)
 
     def identity(self) -> "Identity | None":
         """Who this host became at its join; None before. Raises StateError."""

@@ -200,8 +200,7 @@ class Agent:
     def _reset(self, server: Server, message: "dict[str, object]", now: float) -> None:
         self.talk.tell(server, wire.RESETACK)
         if server is self.homing.home:
-            within = message.get("within")
-            self._fetch.want(str(message.get("plan", "")), now, within if isinstance(within, float) else 0.0)
+            self._fetch.want(str(message.get("plan", "")), now, message.get("within"))
 
     def _ping(self, server: Server, message: "dict[str, object]", now: float) -> None:
         self.talk.tell(server, wire.PONG)

@@ -51,10 +51,12 @@ class BeaconService(Periodic):
 
     log = Logger()
 
-    def __init__(self, settings: Beacon, key: bytes, say: Callable[[], dict[str, object]], clock: IReactorTime) -> None:
+    def __init__(
+        self, settings: Beacon, keys: SiteKeys, say: Callable[[], dict[str, object]], clock: IReactorTime
+    ) -> None:
         super().__init__("beacon", SOON, self.send, clock)
         self.settings = settings
-        self._keys = [wire.Key(key)]
+        self._keys = keys.for_beacons()
         self._say = say
         self._sent = 0
         self._socket: socket.socket | None = None
@@ -75,7 +77,7 @@ class BeaconService(Periodic):
 
     def follow(self, keys: SiteKeys) -> None:
         """The keys of the site from now on; beacons go out under each, for hosts that have only one of them."""
-        self._keys = [wire.Key(wire.beacon_key(key)) for key in keys.accepted]
+        self._keys = keys.for_beacons()
 
     def send(self) -> None:
         """One beacon to every network, under every key."""

@@ -29,14 +29,14 @@ class NeighboursService(Periodic):
     def __init__(
         self,
         settings: Beacon,
-        key: bytes,
+        keys: SiteKeys,
         neighbours: Neighbours,
         state: Callable[[list[Event]], None],
         clock: IReactorTime,
     ) -> None:
         super().__init__("neighbours", LOOK_EVERY, self.look, clock)
         self._settings = settings
-        self._keys = [wire.Key(key)]
+        self._keys = keys.for_beacons()
         self._neighbours = neighbours
         self._state = state
         self._clock = clock
@@ -57,7 +57,7 @@ class NeighboursService(Periodic):
 
     def follow(self, keys: SiteKeys) -> None:
         """The keys of the site from now on."""
-        self._keys = [wire.Key(wire.beacon_key(key)) for key in keys.accepted]
+        self._keys = keys.for_beacons()
 
     def look(self) -> None:
         """Take what has come."""

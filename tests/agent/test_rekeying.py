@@ -9,7 +9,7 @@ import unittest
 from monitor436.agent import wire
 from monitor436.agent.basis import known
 from monitor436.agent.identity import Identity, Packed, State
-from monitor436.agent.link.fetch import slot
+from monitor436.agent.link.fetch import turn_of
 from monitor436.agent.link.homing import Homing
 from monitor436.agent.link.rekeying import Rekeying
 
@@ -79,7 +79,7 @@ class RekeyingTests(unittest.TestCase):
     def test_the_new_key_is_on_disk_before_it_is_used_and_then_the_server_is_greeted_anew(self) -> None:
         """The request proves the key before, at the door of the server that said so."""
         self.rekeying.told(self.server, ASKED, 100.0)
-        self.assertEqual(self.rekeying.due, 100.0 + 10.0 * slot("web1"))
+        self.assertEqual(self.rekeying.due, 100.0 + turn_of("web1", 10.0))
         self.run_at(self.rekeying.due)
         [asked] = self.door.asked
         self.assertEqual((asked["method"], asked["path"], asked["key"]), ("GET", "/key", BEFORE.hex()))
@@ -92,7 +92,7 @@ class RekeyingTests(unittest.TestCase):
         """And once it is there, another server that says so is only greeted."""
         for now in (1.0, 2.0, 3.0):
             self.rekeying.told(self.server, ASKED, now)
-        self.assertEqual(self.rekeying.due, 1.0 + 10.0 * slot("web1"))
+        self.assertEqual(self.rekeying.due, 1.0 + turn_of("web1", 10.0))
         self.run_at(20.0)
         self.server.greet_at = float("inf")
         self.rekeying.told(self.server, ASKED, 21.0)

@@ -119,13 +119,18 @@ class Lan:
         host.run("ip", "link", "set", "eth0", "up")
 
 
-def made_lan(names: Sequence[str]) -> Lan:
-    """A LAN; raises SkipTest, with the reason, where it cannot be had."""
+def skip_without(*programs: str) -> None:
+    """Raises SkipTest, with the reason, where namespaces cannot be made, or one of these programs is not there."""
     if os.geteuid() != 0:
         raise unittest.SkipTest("network namespaces need root")
-    missing = [name for name in NEEDED if shutil.which(name) is None]
+    missing = [name for name in programs if shutil.which(name) is None]
     if missing:
         raise unittest.SkipTest(f"not installed: {', '.join(missing)}")
+
+
+def made_lan(names: Sequence[str]) -> Lan:
+    """A LAN; raises SkipTest, with the reason, where it cannot be had."""
+    skip_without(*NEEDED)
     try:
         lan = Lan(names)
     except OSError as problem:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import unittest
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.e2e.lan import NETWORK, Namespace
+from tests.e2e.lan import NETWORK, Namespace, skip_without
 
 TUN = "/dev/net/tun"
 NEEDED = ("ip", "unshare", "nsenter")
@@ -76,11 +75,7 @@ class Segment:
 
 def made_segment(names: Sequence[str], seed: int) -> Segment:
     """A segment; raises SkipTest, with the reason, where it cannot be had."""
-    if os.geteuid() != 0:
-        raise unittest.SkipTest("network namespaces need root")
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if missing:
-        raise unittest.SkipTest(f"not installed: {', '.join(missing)}")
+    skip_without(*NEEDED)
     try:
         if not os.path.exists(TUN):  # a container may have the kernel's, and no name for it
             os.makedirs(os.path.dirname(TUN), exist_ok=True)

@@ -13,7 +13,8 @@ from monitor436.agent.link.door import authorization
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.keys.enrolment import Bound, Enrolment
-from monitor436.services.door import DoorService, Keeper
+from monitor436.services.door import DoorService
+from monitor436.services.keeper import Keeper
 from monitor436.site import Site
 
 PLAN = b'{"beat":5.0,"checks":[],"late":15.0}'

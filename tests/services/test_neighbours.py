@@ -23,7 +23,7 @@ class HearTests(SynchronousTestCase):
         self.events: list[Event] = []
         neighbours = Neighbours("srv1", lambda: OURS)
         self.service = NeighboursService(
-            Beacon(), wire.beacon_key(SITE), neighbours, self.events.extend, self.clock
+            Beacon(), SiteKeys(SITE), neighbours, self.events.extend, self.clock
         )  # fmt: skip
 
     def beacon(self, site: bytes = SITE, kind: int = wire.BEACON, **other: object) -> bytes:

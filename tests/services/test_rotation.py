@@ -21,7 +21,8 @@ from monitor436.model.keys.site_keys import SiteKeys, mark
 from monitor436.model.server.neighbours import Neighbours
 from monitor436.model.settings import Beacon
 from monitor436.services.beacon import BeaconService
-from monitor436.services.door import DoorService, Keeper
+from monitor436.services.door import DoorService
+from monitor436.services.keeper import Keeper
 from monitor436.services.neighbours import NeighboursService
 from monitor436.services.rotation import EVERY, Rotation
 from monitor436.site import BEFORE, KEY, Site, SiteError, write_private
@@ -247,9 +248,8 @@ class BeaconsOfTwoKeysTests(SynchronousTestCase):
         keys = SiteKeys(b"n" * 32, b"o" * 32)
         settings = Beacon(port=4361, to=("10.0.0.255",))
         say = lambda: {"server": "demo", "boot": "b", "port": 1, "door": 2}  # noqa: E731
-        service = BeaconService(settings, b"", say, Clock())  # type: ignore[arg-type]
+        service = BeaconService(settings, keys, say, Clock())  # type: ignore[arg-type]
         service._socket = Socket()  # type: ignore[assignment]
-        service.follow(keys)
         service.send()
         sent = service._socket.sent  # type: ignore[union-attr]
         read = [read_beacon(sent[number], wire.Key(wire.beacon_key(key))) for number, key in enumerate(keys.accepted)]
@@ -262,7 +262,7 @@ class BeaconsOfTwoKeysTests(SynchronousTestCase):
         """By its beacons under the key before, and not by those of strangers."""
         told: list[Event] = []
         others = Neighbours("one", lambda: "a" * 16)
-        service = NeighboursService(Beacon(), b"", others, told.extend, Clock())  # type: ignore[arg-type]
+        service = NeighboursService(Beacon(), SiteKeys(b"n" * 32), others, told.extend, Clock())  # type: ignore[arg-type]
         service.follow(SiteKeys(b"n" * 32, b"o" * 32))
         heard: list[tuple[str, str]] = []
         others.heard = lambda server, plans, now: heard.append((server, plans)) or []  # type: ignore[assignment, func-returns-value, method-assign]

@@ -12,6 +12,7 @@ from monitor436.agent.link.joining import read_beacon
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.hosts.roster import Roster
+from monitor436.model.keys.site_keys import SiteKeys
 from monitor436.model.settings import Beacon
 from monitor436.services.beacon import FIRST, SOON, BeaconService, networks
 from monitor436.services.liveness import EVERY, PULSE, Liveness, read_snapshot
@@ -203,9 +204,9 @@ class BeaconTests(SynchronousTestCase):
 
     def test_beacons_come_quickly_at_first_and_one_failing_network_stops_no_other(self) -> None:
         """Each is one that an agent of the site reads; the failure is told once."""
-        clock, key = Clock(), wire.beacon_key(b"s" * 32)
+        clock, keys = Clock(), SiteKeys(b"s" * 32)
         settings = Beacon(port=4361, every=5.0, to=("10.9.9.255", "10.0.0.255"))
-        service = BeaconService(settings, key, lambda: {"server": "demo", "boot": "b", "port": 1, "door": 2}, clock)  # type: ignore[arg-type]
+        service = BeaconService(settings, keys, lambda: {"server": "demo", "boot": "b", "port": 1, "door": 2}, clock)  # type: ignore[arg-type]
         service.startService()
         service._socket.close()  # type: ignore[union-attr]
         service._socket = Socket()  # type: ignore[assignment]
@@ -218,7 +219,7 @@ class BeaconTests(SynchronousTestCase):
         self.assertEqual(len(sent) - early, 4)
         for datagram, address in sent:
             self.assertEqual(address, ("10.0.0.255", 4361))
-            self.assertEqual(read_beacon(datagram, wire.Key(key))["server"], "demo")
+            self.assertEqual(read_beacon(datagram, keys.for_beacons()[0])["server"], "demo")
             with self.assertRaises(wire.WireError):
                 read_beacon(datagram, wire.Key(b"another site's key" * 2))
         service._loop.stop()

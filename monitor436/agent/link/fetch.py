@@ -15,9 +15,10 @@ MOST_SPREAD = 600.0  # seconds over which the fetches of a fleet are spread at m
 NEVER = float("inf")
 
 
-def slot(name: str) -> float:
-    """Where in a span of time this host comes, from 0 to 1: each at a moment of its own."""
-    return int.from_bytes(wire.SHA256(name.encode("utf-8")).digest()[:4], "big") / 2.0**32
+def turn_of(name: str, within: object) -> float:
+    """In how many seconds this host comes, of those that a server gives all hosts: each at a moment of its own."""
+    slot = int.from_bytes(wire.SHA256(name.encode("utf-8")).digest()[:4], "big") / 2.0**32
+    return slot * min(max(within, 0.0), MOST_SPREAD) if isinstance(within, float) else 0.0
 
 
 class Fetch:
@@ -40,13 +41,12 @@ class Fetch:
         self._wanted = ""
         self._asking = None  # type: Asking | None
         self._patience = RETRY
-        self._slot = slot(identity.name)
 
-    def want(self, digest: str, now: float, within: float = 0.0) -> None:
+    def want(self, digest: str, now: float, within: object = None) -> None:
         """The home server says which plan should be in force, and `within` how many seconds it can serve all hosts."""
         self._wanted = digest
         if self.due == NEVER and self._in_force.lacks(digest):
-            self.due = now + self._slot * min(max(within, 0.0), MOST_SPREAD)
+            self.due = now + turn_of(self.identity.name, within)
 
     def turn(self, home: "Server | None", now: float) -> None:
         """Start a fetch from `home`, or look whether the one under way is done."""

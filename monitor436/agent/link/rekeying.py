@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from monitor436.agent.identity import Identity, StateError
 from monitor436.agent.link.asking import Asking
-from monitor436.agent.link.fetch import AT_MOST, MOST_SPREAD, NEVER, POLL, RETRY, slot
+from monitor436.agent.link.fetch import AT_MOST, NEVER, POLL, RETRY, turn_of
 from monitor436.agent.link.homing import Homing, Server
 
 
@@ -46,10 +46,8 @@ class Rekeying:
             if server.greet_at == NEVER:
                 server.move()
         elif self.due == NEVER and now >= self._not_before:
-            within = message.get("within")
             self._server = server
-            spread = within if isinstance(within, float) else 0.0
-            self.due = now + slot(self._identity.name) * min(max(spread, 0.0), MOST_SPREAD)
+            self.due = now + turn_of(self._identity.name, message.get("within"))
 
     def turn(self, now: float) -> None:
         """Ask for the key, or look whether there is an answer."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from monitor436.agent import event as stated
 from monitor436.agent.schedule import whole
-from monitor436.agent.store.segment import sync_folder
+from monitor436.agent.store.durable import sync_folder
 from monitor436.agent.store.statement import MAX_FILES, NotAnEvent, read
 from monitor436.agent.tail.notices import REST
 

@@ -7,7 +7,6 @@ Of the segments before the last one, which kept everything anew, only the events
 """
 
 import json
-import os
 from collections.abc import Iterator
 
 from monitor436.agent import event as stated
@@ -115,32 +114,3 @@ def encode(event: "dict[str, object]") -> bytes:
 def dumped(value: object) -> bytes:
     """A value as JSON in UTF-8."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-
-
-def write_all(file: int, data: bytes) -> None:
-    """Write all of it. Raises OSError."""
-    while data:
-        data = data[os.write(file, data) :]
-
-
-def write_again(path: str) -> None:
-    """Make durable what is in a file, whatever went before: who wrote it may have ended before it was synced, or after
-    that failed. What then reads well from memory would be gone after a power cut, and no later sync would tell."""
-    file, offset = os.open(path, os.O_RDWR | os.O_CLOEXEC), 0
-    try:
-        data = os.pread(file, CHUNK, offset)
-        while data:
-            offset += os.pwrite(file, data, offset)
-            data = os.pread(file, CHUNK, offset)
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def sync_folder(folder: str) -> None:
-    """Make what was created, renamed or removed in a folder durable. Raises OSError."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

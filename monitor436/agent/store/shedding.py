@@ -1,8 +1,7 @@
 """What a spool that is too full does without: the least important first, and every gap told in the stream itself."""
 
-import os
-
 from monitor436.agent import event as stated
+from monitor436.agent.store.durable import replace
 from monitor436.agent.store.segment import (
     CLOCK,
     NOTHING,
@@ -12,8 +11,6 @@ from monitor436.agent.store.segment import (
     numbered,
     rank,
     record,
-    sync_folder,
-    write_all,
 )
 
 
@@ -77,18 +74,7 @@ def shed(segment: Segment, worst: int, acknowledged: int) -> bool:
     whole = b"".join(lines)
     if len(whole) >= segment.size and worst < NOTHING:  # small gaps between what stays: nothing is won
         return False
-    _replace(segment.path, whole)
+    replace(segment.path, whole)
     segment.size = len(whole)
     segment.least = min(worst + 1, NOTHING)
     return True
-
-
-def _replace(path: str, content: bytes) -> None:
-    file = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        write_all(file, content)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    os.replace(path + ".new", path)
-    sync_folder(os.path.dirname(path))

@@ -8,6 +8,7 @@ import json
 import os
 
 from monitor436.agent import wire
+from monitor436.agent.store.durable import sync_folder, write_again, write_all
 from monitor436.agent.store.segment import (
     CLOCK,
     NOTHING,
@@ -17,9 +18,6 @@ from monitor436.agent.store.segment import (
     header,
     numbered,
     record,
-    sync_folder,
-    write_again,
-    write_all,
 )
 from monitor436.agent.store.shedding import lost_event, rest, shed
 

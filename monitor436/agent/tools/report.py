@@ -7,7 +7,7 @@ import time
 
 from monitor436.agent import event as stated
 from monitor436.agent.options import InTheWay, UsageError, Words, state_here
-from monitor436.agent.store.segment import sync_folder, write_all
+from monitor436.agent.store.durable import sync_folder, write_all
 from monitor436.agent.store.statement import FOLDER, MAX_FILES, slip
 
 USAGE = """\

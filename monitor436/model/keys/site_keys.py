@@ -16,6 +16,10 @@ class SiteKeys(NamedTuple):
         """The keys under which hosts are heard, the present one first."""
         return (self.present,) if self.before in (None, self.present) else (self.present, self.before)
 
+    def for_beacons(self) -> list[wire.Key]:
+        """The keys under which beacons are tagged, the present one first."""
+        return [wire.Key(wire.beacon_key(key)) for key in self.accepted]
+
 
 def mark(site_key: bytes) -> str:
     """What a site key is known by where the key itself must not stand: 8 hex characters, derived from it."""
