@@ -105,7 +105,7 @@ class EventTests(CommandCase):
         self.assertEqual(status, 0, output)
         loaded = {line.split("|")[-1].strip() for line in output.splitlines()}
         ours = {name.partition("agent.")[2] for name in loaded if name.startswith("monitor436.agent.")}
-        modules = {"__main__", "options", "event", "tools", "tools.report", "store", "store.segment", "store.statement"}
+        modules = {"__main__", "options", "event", "tools", "tools.report", "store", "store.durable", "store.statement"}
         self.assertEqual(ours, modules)
 
 
