@@ -8,7 +8,9 @@ from pathlib import Path
 from apart import run_until_asked
 
 from monitor436.application import Monitor, make_service
-from monitor436.model.settings import Agents, Beacon, Events, Plans, Settings
+from monitor436.model.settings.events import Events
+from monitor436.model.settings.hosts import Agents, Beacon, Plans
+from monitor436.model.settings.whole import Settings
 from monitor436.services.agents import AgentsProtocol
 
 HERE = "127.0.0.1"

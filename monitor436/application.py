@@ -21,7 +21,7 @@ from monitor436.model.keys.sessions import Sessions
 from monitor436.model.keys.site_keys import SiteKeys
 from monitor436.model.server.lag import Stopwatch
 from monitor436.model.server.neighbours import Neighbours
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.model.stream.ledger import Ledger
 from monitor436.names import Names

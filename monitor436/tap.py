@@ -8,7 +8,7 @@ from twisted.python import usage
 
 from monitor436.application import AGENT_FILE, Monitor, make_service
 from monitor436.binder import load
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.site import SiteError
 

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from monitor436.agent.plan import seconds, spelt
 from monitor436.binder import bind, load
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError, Source
 from monitor436.model.units import Duration, FilePath, Size, size, spelt_size
 from monitor436.yaml_source import compose

@@ -25,7 +25,7 @@ from monitor436.model import event as kinds
 from monitor436.model.audit import account, proof
 from monitor436.model.plans.planbook import Planbook
 from monitor436.model.server.troubles import LIMITS
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.source import Source
 from monitor436.yaml_source import compose
 from tests.faults import chaos

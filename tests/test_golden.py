@@ -20,7 +20,7 @@ from monitor436.agent.store.spool import Spool
 from monitor436.agent.tail.follow import Follower
 from monitor436.model.keys.sessions import Sessions
 from monitor436.model.keys.site_keys import mark
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.stream.messages import read_beat, read_events, read_hello, read_nothing
 from monitor436.site import Site, packed_serial
 

@@ -12,7 +12,7 @@ from monitor436.agent.wire import HOST_NAME
 from monitor436.application import AGENT_FILE
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.keys.enrolment import Enrolment
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.names import Names
 from monitor436.packer import pack as pack_file

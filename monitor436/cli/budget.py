@@ -9,7 +9,7 @@ from monitor436.cli.lines import say
 from monitor436.cli.settings_option import SettingsFile
 from monitor436.model.server.budget import Budget
 from monitor436.model.server.budget import budget as reckoned
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.words import size
 
 MOST = 1_000_000

@@ -10,7 +10,7 @@ import msgspec
 from monitor436.agent.wire import HOST_NAME
 from monitor436.binder import bind
 from monitor436.model.plans.planbook import Planbook
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.source import Problem, SettingsError, Source
 from monitor436.planfolder import read_planbook
 from monitor436.yaml_source import read_source

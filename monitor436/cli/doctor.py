@@ -21,7 +21,7 @@ from monitor436.journal import Journal
 from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.model.server import checkup
 from monitor436.model.server.checkup import BAD, NOTE, Finding
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.model.words import count
 from monitor436.names import Names

@@ -24,7 +24,7 @@ from monitor436.model.hosts.history import CheckNow, History, checks_now
 from monitor436.model.hosts.host import STOPPED, UP, Seen
 from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.model.plans.planbook import Planbook
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.model.words import span
 from monitor436.names import Names

@@ -10,7 +10,7 @@ from msgspec import json, structs
 from monitor436.agent.wire import HOST_NAME
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.keys.enrolment import Bound, Enrolment
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.names import Names
 from monitor436.site import KEY, Site, SiteError
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from monitor436.application import ROSTER
 from monitor436.cli.settings_option import settings_option
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.words import count, span
 from monitor436.services.liveness import KEEP_EVERY, read_snapshot
 

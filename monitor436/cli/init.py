@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from monitor436.model.settings import Settings, render
+from monitor436.model.settings.rendered import render
+from monitor436.model.settings.whole import Settings
 
 
 @click.command()

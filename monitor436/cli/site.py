@@ -9,7 +9,7 @@ from msgspec import json
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.model.keys.site_keys import mark
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.model.words import count
 from monitor436.names import Names
 from monitor436.site import KEY, Site, SiteError

@@ -13,7 +13,7 @@ from monitor436.agent.event import METRIC
 from monitor436.cli.lines import RANKS, plain, say, shown, speaker
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.event import KINDS, Event, read_line
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 
 POLL = 0.2  # seconds between looks at the file
 

@@ -12,7 +12,9 @@ from twisted.internet.defer import Deferred
 from monitor436.application import Monitor, make_service
 from monitor436.demo.local_agent import start_agent
 from monitor436.model.event import Event
-from monitor436.model.settings import Agents, Beacon, Events, Heartbeat, Plans, Settings
+from monitor436.model.settings.events import Events
+from monitor436.model.settings.hosts import Agents, Beacon, Heartbeat, Plans
+from monitor436.model.settings.whole import Settings
 from monitor436.packer import pack
 from monitor436.services.agent_file import packed
 from monitor436.site import Site

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from monitor436.agent import wire
 from monitor436.model.keys.site_keys import SiteKeys
-from monitor436.model.settings import Beacon
+from monitor436.model.settings.hosts import Beacon
 from monitor436.periodic import Periodic
 
 SOON = 0.3  # seconds between the first beacons after a start, so that agents greet a new server at once

@@ -12,7 +12,7 @@ from monitor436.last_seen import Snapshot as Snapshot
 from monitor436.last_seen import read_snapshot as read_snapshot
 from monitor436.model.hosts.roster import Roster
 from monitor436.model.server.lag import Lag
-from monitor436.model.settings import Heartbeat
+from monitor436.model.settings.hosts import Heartbeat
 from monitor436.periodic import Periodic
 from monitor436.services.event_log import EventLog
 

@@ -12,7 +12,7 @@ from monitor436.agent.link.joining import read_beacon
 from monitor436.model.event import Event
 from monitor436.model.keys.site_keys import SiteKeys
 from monitor436.model.server.neighbours import Neighbours
-from monitor436.model.settings import Beacon
+from monitor436.model.settings.hosts import Beacon
 from monitor436.periodic import Periodic
 
 LOOK_EVERY = 1.0  # seconds

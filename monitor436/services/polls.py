@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_REFUSED, POLL_UNTRUSTED, Event
 from monitor436.model.inventory import Listed, read_inventory, read_line
 from monitor436.model.polls import Found, Kept, Polled, suspicion
-from monitor436.model.settings import Poll
+from monitor436.model.settings.polls import Poll
 from monitor436.model.source import Problem, SettingsError
 from monitor436.model.statuses import APPLICATION, VERSION, Question, StatusError, read_status
 from monitor436.periodic import Periodic

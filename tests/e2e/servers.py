@@ -9,7 +9,10 @@ from typing import Any
 
 from msgspec import structs
 
-from monitor436.model.settings import Agents, Beacon, Events, Heartbeat, Plans, Settings, render
+from monitor436.model.settings.events import Events
+from monitor436.model.settings.hosts import Agents, Beacon, Heartbeat, Plans
+from monitor436.model.settings.rendered import render
+from monitor436.model.settings.whole import Settings
 from tests.e2e.patience import eventually
 from tests.e2e.processes import MONITOR436, TWISTD, Process, run
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from tests.e2e.processes import Process
 from tests.e2e.servers import Server, on_loopback
 

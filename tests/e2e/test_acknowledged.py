@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from monitor436.agent import wire
-from monitor436.model.settings import Beacon
+from monitor436.model.settings.hosts import Beacon
 from tests.e2e.patience import eventually
 from tests.e2e.servers import LOOPBACK, SOON, free_port, on_loopback
 from tests.e2e.stage import Stage

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from monitor436.packer import pack
 from monitor436.services.agent_file import packed
 from monitor436.site import Site

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from monitor436.model.settings import render
+from monitor436.model.settings.rendered import render
 from tests.e2e.processes import MONITOR436, ROOT, TWISTD, run
 from tests.e2e.servers import SOON, UP, Server
 from tests.e2e.stage import Agent, Stage

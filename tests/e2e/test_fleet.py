@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from tests.e2e.patience import eventually, pause
 from tests.e2e.servers import SOON, Server, calm, on_loopback
 from tests.e2e.stage import Agent, Stage

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from monitor436.agent import wire
 from monitor436.agent.link.homing import Homing
-from monitor436.model.settings import Beacon, Heartbeat
+from monitor436.model.settings.hosts import Beacon, Heartbeat
 from tests.e2e.patience import eventually
 from tests.e2e.servers import LOOPBACK, SOON, free_port, on_loopback
 from tests.e2e.stage import Agent, Stage

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from msgspec import structs
 
 from monitor436.agent import wire
-from monitor436.model.settings import Beacon, Heartbeat
+from monitor436.model.settings.hosts import Beacon, Heartbeat
 from tests.e2e.patience import eventually, pause
 from tests.e2e.servers import LOOPBACK, free_port, on_loopback
 from tests.e2e.stage import Agent, Stage

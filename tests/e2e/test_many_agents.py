@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import json, structs
 
 from monitor436.last_seen import read_snapshot
-from monitor436.model.settings import Heartbeat
+from monitor436.model.settings.hosts import Heartbeat
 from tests.e2e.fleet import DYING, Told
 from tests.e2e.patience import eventually, pause
 from tests.e2e.processes import ROOT, Process

@@ -4,7 +4,7 @@ import time
 
 from msgspec import structs
 
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from tests.e2e.patience import eventually
 from tests.e2e.servers import LOG_PLAN, SOON, Server, on_loopback
 from tests.e2e.stage import Agent, Stage

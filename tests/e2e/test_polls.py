@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import structs
 
-from monitor436.model.settings import Poll
+from monitor436.model.settings.polls import Poll
 from tests.e2e.patience import eventually, pause
 from tests.e2e.servers import LOOPBACK, SOON, Server, on_loopback
 from tests.e2e.stage import Stage

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import structs
 
 from monitor436.agent import wire
-from monitor436.model.settings import Heartbeat
+from monitor436.model.settings.hosts import Heartbeat
 from tests.e2e.lan import made_lan
 from tests.e2e.patience import eventually
 from tests.e2e.servers import Server, on_segment

@@ -4,7 +4,7 @@ import shutil
 import signal
 import time
 
-from monitor436.model.settings import Settings
+from monitor436.model.settings.whole import Settings
 from tests.e2e.lan import made_lan
 from tests.e2e.patience import eventually, pause
 from tests.e2e.processes import MONITOR436, ROOT, TWISTD, run

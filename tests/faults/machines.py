@@ -6,7 +6,8 @@ from pathlib import Path
 
 from msgspec import structs
 
-from monitor436.model.settings import Events, render
+from monitor436.model.settings.events import Events
+from monitor436.model.settings.rendered import render
 from tests.e2e.processes import TWISTD
 from tests.e2e.servers import Server, on_segment
 from tests.e2e.stage import Agent

@@ -10,7 +10,7 @@ from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.hosts.host import DOWN, UP
 from monitor436.model.hosts.roster import Roster
-from monitor436.model.settings import Heartbeat
+from monitor436.model.settings.hosts import Heartbeat
 
 TOLD = {kinds.HOST_LATE, kinds.HOST_DOWN, kinds.HOST_UP, kinds.HOST_STOPPED, kinds.HOST_REBOOTED}
 

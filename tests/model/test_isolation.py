@@ -7,7 +7,7 @@ from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.hosts.host import LATE, UP
 from monitor436.model.hosts.roster import Roster
-from monitor436.model.settings import Heartbeat
+from monitor436.model.settings.hosts import Heartbeat
 
 LOOK = 0.5  # seconds between looks
 

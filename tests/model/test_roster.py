@@ -10,7 +10,7 @@ from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.hosts.host import DOWN, LATE, STOPPED, UNKNOWN, UP
 from monitor436.model.hosts.roster import Roster
-from monitor436.model.settings import Heartbeat
+from monitor436.model.settings.hosts import Heartbeat
 
 
 def roster(late: float = 15.0, **patience: Any) -> Roster:

@@ -8,7 +8,11 @@ from msgspec import Struct, structs
 from msgspec.inspect import StructType, type_info
 
 from monitor436.binder import bind, load
-from monitor436.model.settings import Agents, Beacon, Events, Heartbeat, Plans, Poll, Settings, render
+from monitor436.model.settings.events import Events
+from monitor436.model.settings.hosts import Agents, Beacon, Heartbeat, Plans
+from monitor436.model.settings.polls import Poll
+from monitor436.model.settings.rendered import render
+from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.yaml_source import compose
 
@@ -41,7 +45,7 @@ class DefaultTests(unittest.TestCase):
 
 class RenderTests(unittest.TestCase):
     def test_the_file_that_comes_with_the_program_is_the_rendering_of_the_defaults(self) -> None:
-        """Written anew by: python -c 'from monitor436.model.settings import *; print(render(Settings()), end="")'."""
+        """Written anew by: python -c 'from monitor436.model.settings.rendered import *; print(render(Settings()), end="")'."""
         self.assertEqual(FILE.read_text(), render(Settings()))
 
     def test_that_file_gives_the_defaults(self) -> None:

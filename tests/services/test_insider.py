@@ -16,7 +16,7 @@ from monitor436.agent.identity import Identity, Packed, State
 from monitor436.agent.loop import Agent as AgentLoop
 from monitor436.agent.wire import Key
 from monitor436.model import event as kinds
-from monitor436.model.settings import Heartbeat
+from monitor436.model.settings.hosts import Heartbeat
 from tests.services import doorway
 from tests.services.doorway import SITE, DoorwayCase
 

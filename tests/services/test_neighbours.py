@@ -8,7 +8,7 @@ from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.keys.site_keys import SiteKeys
 from monitor436.model.server.neighbours import PATIENCE, Neighbours
-from monitor436.model.settings import Beacon
+from monitor436.model.settings.hosts import Beacon
 from monitor436.services.neighbours import NeighboursService
 
 SITE, OTHER = b"s" * 32, b"o" * 32

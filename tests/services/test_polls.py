@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_REFUSED, POLL_UNTRUSTED, Event
 from monitor436.model.inventory import Listed
-from monitor436.model.settings import Poll
+from monitor436.model.settings.polls import Poll
 from monitor436.probes.probe import Failure, Target
 from monitor436.services.polls import Polls, PollService, read_kept
 

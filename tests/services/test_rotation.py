@@ -19,7 +19,7 @@ from monitor436.model.event import Event
 from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.model.keys.site_keys import SiteKeys, mark
 from monitor436.model.server.neighbours import Neighbours
-from monitor436.model.settings import Beacon
+from monitor436.model.settings.hosts import Beacon
 from monitor436.services.beacon import BeaconService
 from monitor436.services.door import DoorService
 from monitor436.services.keeper import Keeper

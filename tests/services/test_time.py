@@ -13,7 +13,7 @@ from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.hosts.roster import Roster
 from monitor436.model.keys.site_keys import SiteKeys
-from monitor436.model.settings import Beacon
+from monitor436.model.settings.hosts import Beacon
 from monitor436.services.beacon import FIRST, SOON, BeaconService, networks
 from monitor436.services.liveness import EVERY, PULSE, Liveness, read_snapshot
 from monitor436.services.plans import Plans

@@ -8,7 +8,7 @@ from monitor436.model.hosts.census import Census
 from monitor436.model.hosts.host import LATE, NEVER_SEEN, SAME, STOPPED, UNKNOWN, UP, Host, Seen
 from monitor436.model.hosts.twins import Speaker, Twins
 from monitor436.model.hosts.verdicts import PING_EVERY, Expired, Verdicts
-from monitor436.model.settings import Heartbeat
+from monitor436.model.settings.hosts import Heartbeat
 
 NOTHING: Sequence[Event] = ()
 

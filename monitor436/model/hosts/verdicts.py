@@ -8,7 +8,7 @@ from monitor436.model.hosts.census import Census
 from monitor436.model.hosts.flapping import Flapping
 from monitor436.model.hosts.host import DOWN, LATE, SEGMENT_LOST, SILENT, STOPPED, UP, Host
 from monitor436.model.hosts.isolation import Isolation
-from monitor436.model.settings import Heartbeat
+from monitor436.model.settings.hosts import Heartbeat
 
 PING_EVERY = 1.0  # seconds between the questions before a verdict
 
