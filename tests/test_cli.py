@@ -178,6 +178,9 @@ class CommandTests(CommandCase):
         only = self.call("hosts", "-c", self.settings, "--state", "up", "--json")
         self.assertEqual(only.exit_code, 0)
         self.assertEqual([host["name"] for host in json.loads(only.output)["hosts"]], ["web1"])
+        path.write_bytes(fast.encode(Snapshot(time.time() - 60.0, "demo", hosts)))
+        dead = self.call("hosts", "-c", self.settings, "--state", "up")
+        self.assertEqual((dead.exit_code, "the server does not seem to run" in dead.output), (1, True))
 
     def test_what_is_not_there_is_a_sentence(self) -> None:
         """No settings, no events, no hosts; never a traceback."""

@@ -48,6 +48,8 @@ class Options:
         words = Words(argv, OPTIONS[:-1])
         words.nothing_else()
         self.servers = words.all("server")
+        for server in self.servers:
+            _place(server)
         self.port = words.number("port", 1, 65535, 0)
         self.name = words.text("name", "")
         self.state = words.text("state", default_state())
@@ -57,6 +59,12 @@ class Options:
         self.only = next((name for name in ("version", "self-test") if words.has(name)), "")
         if not self.state:
             raise UsageError("--state: expected a folder")
+
+
+def _place(server: str) -> None:
+    host, colon, port = server.partition(":")
+    if not host or (colon and not (port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536)):
+        raise UsageError("--server: expected HOST or HOST:PORT, a port being 1 to 65535, got {!r}".format(server))
 
 
 def stop_on_signals(agent: Agent, selector: selectors.BaseSelector) -> None:

@@ -25,7 +25,7 @@ STYLES = {"up": "green", "late": "yellow", "down": "bold red", "stopped": "dim",
 def hosts(settings: Settings, as_json: bool, states: tuple[str, ...]) -> None:
     """List the hosts this server knows: state, since when, plan in force, what its spool takes on its disk.
 
-    Exit status 0 if every host listed is up or was stopped cleanly, 1 if not.
+    Exit status 0 if every host listed is up or was stopped cleanly, 1 if not, or if the server does not seem to run.
     """
     path = Path(settings.state) / ROSTER
     snapshot = read_snapshot(path)
@@ -52,6 +52,6 @@ def hosts(settings: Settings, as_json: bool, states: tuple[str, ...]) -> None:
         console.print(
             f"{count(len(listed), 'host')}, {up} up, as {snapshot.server} knew it {span(old)} ago", style="dim"
         )
-        if old > 3 * KEEP_EVERY:
-            console.print("the server does not seem to run", style="yellow")
-    sys.exit(0 if all(seen.state in ("up", "stopped") for seen in listed) else 1)
+    if gone := old > 3 * KEEP_EVERY:
+        click.echo(f"the server does not seem to run: this is what it knew {span(old)} ago", err=True)
+    sys.exit(0 if not gone and all(seen.state in ("up", "stopped") for seen in listed) else 1)

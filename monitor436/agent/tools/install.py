@@ -46,9 +46,12 @@ def main(words: "list[str]") -> int:
         raise UsageError("--run-as needs an agent that root runs: --user root")
     if os.geteuid() != 0:
         raise InTheWay("installing needs root")
+    root = given.text("root", "/")
+    if not os.path.isdir(root):
+        raise InTheWay("--root {}: not a folder".format(root))
     with open(_this_file(), "rb") as file:
         content = file.read()
-    install(Place(given.text("root", "/"), print), content, user, state, options, not given.has("no-start"))
+    install(Place(root, print), content, user, state, options, not given.has("no-start"))
     return 0
 
 
