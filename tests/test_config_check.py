@@ -60,6 +60,29 @@ class FolderTests(unittest.TestCase):
             )
 
 
+class PollFilesTests(FolderTests):
+    def test_files_that_polls_name_are_opened(self) -> None:
+        """Mistakes in an inventory have their place there, files that cannot be used where they are named."""
+        (self.folder / "shops.txt").write_text("web1\nhttp://\n  web2 web3\n")
+        (self.folder / "site.pem").write_text("no certificate")
+        self.settings.write_text(
+            "polls:\n  shops:\n    inventory: shops.txt\n    ca: site.pem\n"
+            "  gone:\n    inventory: gone.txt\n    ca: gone.pem\n"
+        )
+        result = check("-c", str(self.settings))
+        self.assertEqual(result.exit_code, 2, result.output)
+        told = "\n".join(result.stderr.splitlines())
+        self.assertIn(f"{self.folder}/shops.txt:2:1: ", told)
+        self.assertIn(f"{self.folder}/shops.txt:3:3: expected one host a line", told)
+        self.assertIn(f"{self.settings}:4:9: polls.shops.ca: ", told)
+        self.assertIn("expected PEM certificates", told)
+        self.assertIn(f"{self.settings}:6:16: polls.gone.inventory: ", told)
+        self.assertIn(f"{self.settings}:7:9: polls.gone.ca: ", told)
+        (self.folder / "shops.txt").write_text("web1\n")
+        self.settings.write_text("polls:\n  shops:\n    inventory: shops.txt\n")
+        self.assertEqual(check("-c", str(self.settings)).exit_code, 0)
+
+
 class CorpusTests(FolderTests):
     def test_every_bad_settings_file_is_refused_with_place_and_sentence(self) -> None:
         """Each file names its problems in its first lines; there are no others."""

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import unittest
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
@@ -52,14 +53,19 @@ def failed(number: int, reason: str = "refused", text: str = "refuses connection
     return Failed(target(number), 1.0, reason, text)
 
 
+def told(results: Sequence[Answer | Failed], question: Question, at: int, seconds: float) -> Round:
+    """A round with these results."""
+    return asking.gathered([asking.tell(result, question) for result in results], at, seconds)
+
+
 def made(*results: Answer | Failed, expected: float = 99.0, at: int = AT) -> Report:
     """The report of a round."""
-    return report(asking.told(results, Question(), at, 1.25), Question(), expected)
+    return report(told(results, Question(), at, 1.25), Question(), expected)
 
 
 def asked_by(question: Question, *results: Answer | Failed) -> Round:
     """A round with another question."""
-    return asking.told(results, question, AT, 1.0)
+    return told(results, question, AT, 1.0)
 
 
 def shown(given: Report, every: bool = False, width: int = 200) -> str:
@@ -89,7 +95,7 @@ class RoundTests(unittest.TestCase):
         """A body that says nothing is a failure with a class of its own."""
         bodies = {b"[]": "schema", b"<": "json", b"{}": "schema"}
         answers = [Answer(target(number), 0.1, body) for number, body in enumerate(bodies)]
-        found = asking.told([*answers, failed(7, "tls"), answer(8)], Question(), AT, 1.0)
+        found = told([*answers, failed(7, "tls"), answer(8)], Question(), AT, 1.0)
         self.assertEqual([each.reason for each in found.failures], [*bodies.values(), "tls"])
         self.assertLessEqual({each.reason for each in found.failures}, set(REASONS))
         self.assertEqual(len(found.statuses), 1)
@@ -356,7 +362,7 @@ class ProgressTests(unittest.TestCase):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
         with asking.progress(3, console) as heard:
             for result in (answer(1), failed(2), answer(3)):
-                heard(result)
+                heard(asking.tell(result, Question()))
         text = console.file.getvalue()  # type: ignore[attr-defined]
         assert isinstance(text, str)
         return text
@@ -422,7 +428,7 @@ class CommandTests(CommandCase):
         self.assertIn("fleet.txt:50:1: expected", self.refused(inventory="h:x\n" * 1000))
         self.assertTrue(self.refused(inventory="h:x\n" * 1000).endswith(" and 950 more"))
         file.write_bytes(b"h1\nh\xff\n")
-        self.assertIn(f"{file}:2:1: not UTF-8", self.call("report", "-i", file).output)
+        self.assertIn(f"{file}:2:2: not UTF-8", self.call("report", "-i", file).output)
         self.assertIn("does not exist", self.call("report", "-i", self.folder / "none").output)
         self.assertEqual(self.call("report", "-i", self.folder).exit_code, 2)
 

@@ -1,5 +1,6 @@
 """One round of questions to a fleet: the reactor runs until every target has answered or failed."""
 
+import gc
 import resource
 import sys
 import time
@@ -18,11 +19,14 @@ from monitor436.model.fleet_report import Failure, Round
 from monitor436.model.statuses import Question, Status, StatusError, read_status
 from monitor436.probes.http import HttpProbe
 from monitor436.probes.poller import Poller
-from monitor436.probes.probe import Answer, Failed, Target
+from monitor436.probes.probe import Answer, Failed, Probe, Target
 from monitor436.probes.tls import TlsOptions
 
 DIGITS = 4  # of seconds that are kept: a tenth of a millisecond
 SPARE = 100  # descriptors for everything else
+GARBAGE = (100_000, 50, 50)  # a command that soon ends looks for it less often: it took a third of a large round
+
+Told = tuple[Status, float] | Failure  # what a target said and the seconds it took, or why it did not
 
 
 class Asking(NamedTuple):
@@ -33,6 +37,7 @@ class Asking(NamedTuple):
     retries: int = 3
     headers: tuple[tuple[str, str], ...] = ()
     tls: TlsOptions = TlsOptions()
+    follow: int = 0  # redirects
 
 
 def ask(targets: Sequence[Target], asking: Asking, question: Question, twice: Sequence[str]) -> Round:
@@ -40,41 +45,48 @@ def ask(targets: Sequence[Target], asking: Asking, question: Question, twice: Se
     from twisted.internet import reactor
 
     at, began = round(time.time() * 1000), time.monotonic()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
     with progress(len(targets)) as heard:
-        results = _run(reactor, targets, asking, heard)
-    return told(results, question, at, time.monotonic() - began, twice)
+
+        def keep(result: Answer | Failed) -> Told:
+            told = tell(result, question)
+            heard(told)
+            return told
+
+        results = _run(reactor, targets, asking, keep)
+    return gathered(results, at, time.monotonic() - began, twice)
 
 
-def told(
-    results: Sequence[Answer | Failed], question: Question, at: int, seconds: float, twice: Sequence[str] = ()
-) -> Round:
-    """A round out of its results: a body that is no status is a failure too."""
-    statuses: list[tuple[Status, float]] = []
-    failures: list[Failure] = []
-    for result in results:
-        if isinstance(result, Answer):
-            try:
-                statuses.append((read_status(result.body, question), result.seconds))
-                continue
-            except StatusError as wrong:
-                reason, text = wrong.reason, wrong.text
-        else:
-            reason, text = result.reason, result.text
-        name, url, taken = result.target.name, result.target.url, round(result.seconds, DIGITS)
-        failures.append(Failure(name, url, reason, text, taken))
+def gathered(told: Sequence[Told], at: int, seconds: float, twice: Sequence[str] = ()) -> Round:
+    """A round out of what its targets said."""
+    statuses = [each for each in told if not isinstance(each, Failure)]
+    failures = [each for each in told if isinstance(each, Failure)]
     return Round(at, seconds, statuses, failures, twice)
 
 
+def tell(result: Answer | Failed, question: Question) -> Told:
+    """What is kept of a result, which is not its body. A body that is no status is a failure too."""
+    if isinstance(result, Answer):
+        try:
+            return read_status(result.body, question), result.seconds
+        except StatusError as wrong:
+            reason, text = wrong.reason, wrong.text
+    else:
+        reason, text = result.reason, result.text
+    return Failure(result.target.name, result.target.url, reason, text, round(result.seconds, DIGITS))
+
+
 def _run(
-    reactor: Any, targets: Sequence[Target], asking: Asking, heard: Callable[[object], object]
-) -> list[Answer | Failed]:
-    probe = HttpProbe(reactor, asking.timeout, asking.headers, asking.tls)
+    reactor: Any, targets: Sequence[Target], asking: Asking, keep: Callable[[Answer | Failed], Told]
+) -> list[Told]:
+    probe = _probe(reactor, asking)
     poller = Poller(reactor, probe, min(asking.at_once, _descriptors()), asking.retries)
     outcome: list[Any] = []
 
-    async def turn() -> list[Answer | Failed]:
+    async def turn() -> list[Told]:
         try:
-            return await poller.poll(targets, heard)
+            return await poller.read(targets, keep)
         finally:
             await probe.close()
 
@@ -88,8 +100,17 @@ def _run(
         raise click.Abort
     if isinstance(outcome[0], Problem):
         outcome[0].raiseException()
-    results: list[Answer | Failed] = outcome[0]
+    results: list[Told] = outcome[0]
     return results
+
+
+def _probe(reactor: Any, asking: Asking) -> Probe:
+    """The plain one, or that which follows: treq costs a third of a second at the start."""
+    if not asking.follow:
+        return HttpProbe(reactor, asking.timeout, asking.headers, asking.tls)
+    from monitor436.probes.following import FollowingProbe
+
+    return FollowingProbe(reactor, asking.timeout, asking.headers, asking.tls, follow=asking.follow)
 
 
 def _descriptors() -> int:
@@ -121,7 +142,7 @@ def progress(total: int, console: Console | None = None) -> Iterator[Callable[[o
 
         def heard(result: object) -> None:
             nonlocal failed
-            failed += isinstance(result, Failed)
+            failed += isinstance(result, Failure)
             bar.update(task, advance=1, failed=failed)
 
         yield heard

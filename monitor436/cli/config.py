@@ -3,16 +3,20 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 
 import click
 import msgspec
 
 from monitor436.agent.wire import HOST_NAME
 from monitor436.binder import bind
+from monitor436.inventory_file import read_inventory_file
 from monitor436.model.plans.planbook import Planbook
+from monitor436.model.settings.polls import Poll
 from monitor436.model.settings.whole import Settings
 from monitor436.model.source import Problem, SettingsError, Source
 from monitor436.planfolder import read_planbook
+from monitor436.probes.tls import TlsOptions, creators
 from monitor436.yaml_source import read_source
 
 REFUSED = 2  # exit status, as for a wrong command line
@@ -76,12 +80,31 @@ def survey(path: str) -> tuple[Planbook | None, list[Problem]]:
         settings = bind(source, Settings, "")
     except SettingsError as wrong:
         problems += wrong.problems
+    problems += [problem for name, poll in settings.polls.items() for problem in _files_of(name, poll, source, base)]
     folder = os.path.normpath(os.path.join(base, _plan_folder(source, settings)))
     try:
         book = read_planbook(folder, settings.heartbeat.every, settings.heartbeat.late)
     except SettingsError as wrong:
         return None, problems + wrong.problems
     return book, problems
+
+
+def _files_of(name: str, poll: Poll, source: Source, base: str) -> Iterator[Problem]:
+    """What is wrong with the files that a poll names; what cannot be opened is told where it is named."""
+    inventory, ca = (os.path.normpath(os.path.join(base, path)) if path else "" for path in (poll.inventory, poll.ca))
+    if inventory:
+        try:
+            read_inventory_file(inventory, poll.url)
+        except SettingsError as wrong:
+            for problem in wrong.problems:
+                where = source.problem(("polls", name, "inventory"), f"{problem.file}: {problem.sentence}")
+                yield problem if problem.line else where
+    if ca:
+        try:
+            creators(TlsOptions(ca=ca))
+        except (OSError, ValueError) as wrong:
+            why = f"{ca}: cannot be read: {wrong.strerror}" if isinstance(wrong, OSError) else str(wrong)
+            yield source.problem(("polls", name, "ca"), why)
 
 
 def _plan_folder(source: Source, settings: Settings) -> str:

@@ -14,6 +14,7 @@ from monitor436.cli.asking import Asking, ask
 from monitor436.cli.report_options import Options, with_options
 from monitor436.cli.report_page import page
 from monitor436.cli.report_text import print_report, print_since, summary
+from monitor436.inventory_file import decoded
 from monitor436.model.fleet_report import Report
 from monitor436.model.fleet_report import report as reported
 from monitor436.model.gate import OK
@@ -76,13 +77,9 @@ def _question(by: tuple[str, ...], wanted: tuple[Wanted, ...]) -> Question:
 def _listed(name: str, content: bytes, pattern: str) -> Inventory:
     """The inventory; what is wrong with it is told line by line, and ends the command."""
     try:
-        return read_inventory(content.decode("utf-8"), name, pattern)
-    except UnicodeDecodeError as wrong:
-        line = content[: wrong.start].count(b"\n") + 1
-        refused = [f"{name}:{line}:1: not UTF-8"]
+        return read_inventory(decoded(content, name), name, pattern)
     except SettingsError as problems:
-        refused = [str(problem) for problem in problems.problems]
-    _tell(refused)
+        _tell([str(problem) for problem in problems.problems])
     sys.exit(2)
 
 
@@ -106,7 +103,7 @@ def _asking(options: Options) -> Asking:
         creators(tls)
     except Exception as problem:  # OpenSSL's own errors have no base in common with others
         raise click.UsageError(f"--ca, --cert or --key: no good PEM file: {problem}") from None
-    return Asking(options.timeout, options.at_once, max(0, options.retries), headers, tls)
+    return Asking(options.timeout, options.at_once, max(0, options.retries), headers, tls, options.follow)
 
 
 def _write(found: Report, change: Since | None, options: Options) -> list[Path]:

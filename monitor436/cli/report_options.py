@@ -15,6 +15,7 @@ from monitor436.model.fleet_report import Report
 from monitor436.model.inventory import PATTERN, pattern_problem
 from monitor436.model.statuses import Wanted, read_wanted
 
+MOST_FOLLOWED = 20  # redirects
 LONGEST = 3600.0  # seconds of a time-out
 
 
@@ -29,6 +30,7 @@ class Options(NamedTuple):
     timeout: float
     at_once: int
     retries: int
+    follow: int
     pattern: str
     headers: tuple[list[tuple[str, str]], ...]
     ca: str | None
@@ -149,6 +151,8 @@ OPTIONS: list[Callable[[Any], Any]] = [
                  default=1000, show_default=True, help="How many are asked at a time."),
     click.option("-r", "--retries", type=click.IntRange(max=100), default=3, show_default=True, metavar="N",
                  help="Attempts after one that failed before its time was over."),
+    click.option("--follow", type=click.IntRange(0, MOST_FOLLOWED), default=0, show_default=True, metavar="N",
+                 help="Redirects that are followed, within the time; never to this machine."),
     click.option("--url", "pattern", default=PATTERN, show_default=True, metavar="PATTERN", callback=_url,
                  help="What to ask of a host that is not listed with a URL."),
     click.option("--header", "headers", type=Header(), multiple=True,

@@ -20,17 +20,20 @@ STYLE = """
   --bar: #5b9bdf; --track: #262c33; --good: #4cc26a; --bad: #ff7b72; --card: #1c2126; } }
 body { margin: 0 auto; max-width: 62rem; padding: 1.5rem; background: var(--page); color: var(--text);
   font: 15px/1.5 system-ui, sans-serif; }
+@media (max-width: 40rem) { body { padding: 1rem; } }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 .dim { color: var(--dim); } .OK { color: var(--good); } .FAILED, .worse { color: var(--bad); font-weight: 600; }
 .better { color: var(--good); font-weight: 600; }
 dl { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; }
 dl div { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .5rem 1rem; }
 dt { color: var(--dim); font-size: .85rem; } dd { margin: 0; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; margin: .5rem 0; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; overflow-wrap: anywhere; }
 th { color: var(--dim); font-weight: 600; overflow-wrap: normal; } .n { text-align: right; white-space: nowrap; }
-svg { display: block; width: 100%; height: auto; } svg text { fill: var(--text); font: 13px system-ui, sans-serif; }
+svg { display: block; width: 100%; height: auto; } .wide svg { min-width: 38rem; }
+svg text { fill: var(--text); font: 13px system-ui, sans-serif; }
 svg .small { fill: var(--dim); font-size: 11px; } svg .said { fill: var(--dim); }
 .bar { fill: var(--bar); } .track { fill: var(--track); } .grid { stroke: var(--line); }
 .gate { stroke: var(--text); stroke-width: 2; } .range { stroke: var(--bar); stroke-width: 4; opacity: .45; }
@@ -57,7 +60,7 @@ def page(report: Report, since: Since | None) -> str:
         *_groups(report),
         *_failures(report),
         "<h2>How long answers took</h2>",
-        charts.times("Answers, by the time each took at most", report.times),
+        _drawn(charts.times("Answers, by the time each took at most", report.times)),
         *_twice(report),
         '<p class="dim">Intervals are Wilson’s, 95 %. Versions are compared by a two-proportion z-test, raised for the '
         "number of comparisons (Holm).</p></body></html>\n",
@@ -89,7 +92,7 @@ def _groups(report: Report) -> Iterator[str]:
     if not report.groups:
         return
     yield f"<h2>Success by {safe(' and '.join(report.by))}</h2>"
-    yield charts.rates("Success rate of each group with its interval", report.groups)
+    yield _drawn(charts.rates("Success rate of each group with its interval", report.groups))
     left = len([group for group in report.groups if group.rate]) - charts.MOST_ROWS
     if left > 0:
         yield f'<p class="dim">The chart shows the first {charts.MOST_ROWS}; {left:,} more are in the table.</p>'
@@ -113,7 +116,8 @@ def _failures(report: Report) -> Iterator[str]:
     if not report.failures:
         return
     yield f"<h2>{count(len(report.failures), 'failure')}</h2>"
-    yield charts.bars("Failures by class", [Bar(name, much, f"{much:,}") for name, much in report.reasons.items()])
+    counted = [Bar(name, much, f"{much:,}") for name, much in report.reasons.items()]
+    yield _drawn(charts.bars("Failures by class", counted))
     head = [("", "Host"), ("", "URL"), ("", "Reason"), ("n", "Seconds"), ("", "Why")]
     rows = (
         [("", safe(each.host)), ("", safe(each.url)), ("", safe(each.reason)), ("n", f"{each.seconds:.3f}"),
@@ -155,6 +159,11 @@ def _changes(since: Since) -> Iterator[tuple[str, Sequence[str]]]:
 def _twice(report: Report) -> Iterator[str]:
     if report.twice:
         yield f"<h2>Listed twice</h2><ul>{''.join(f'<li>{safe(text)}</li>' for text in report.twice)}</ul>"
+
+
+def _drawn(chart: str) -> str:
+    """A chart that is moved sideways where there is too little room to read it."""
+    return f'<div class="wide">{chart}</div>' if chart else ""
 
 
 def _table(head: Iterable[Cell], rows: Iterable[Iterable[Cell]]) -> Iterator[str]:

@@ -68,6 +68,9 @@ class Kept(Struct):
 class Polled:
     """The state of one poll called `name`. A target fails when `bad` of its last `of` rounds failed."""
 
+    word = "poll"  # what events call it
+    kinds = POLL_FAILED, POLL_RECOVERED, POLL_UNTRUSTED
+
     def __init__(self, name: str, bad: int, of: int, kept: Kept | None = None) -> None:
         self.name = name
         self.bad = bad
@@ -127,7 +130,7 @@ class Polled:
             text = f"{self._title(group)}: {failing} of {of} fail: {why}: {_names(found)}"
         severity = "critical" if failing == of > 1 else "warning"
         fields = self._fields(group) | {"targets": len(found), "failing": failing, "of": of, "reasons": why}
-        return Event(severity=severity, kind=POLL_FAILED, text=text, fields=fields)  # type: ignore[arg-type]
+        return Event(severity=severity, kind=self.kinds[0], text=text, fields=fields)  # type: ignore[arg-type]
 
     def _recovered(self, group: tuple[str, str], found: list[Found], seconds: float) -> Event:
         failing, of = self._count(group, found)
@@ -135,7 +138,7 @@ class Polled:
         who = _names(found) if len(found) == 1 else f"{len(found)} targets: {_names(found)}"
         text = f"{self._title(group)}: well again: {who}{rest}"
         fields = self._fields(group) | {"targets": len(found), "failing": failing, "of": of, "seconds": round(seconds)}
-        return Event(kind=POLL_RECOVERED, text=text, fields=fields)  # type: ignore[arg-type]
+        return Event(kind=self.kinds[1], text=text, fields=fields)  # type: ignore[arg-type]
 
     def _count(self, group: tuple[str, str], changed: list[Found]) -> tuple[int, int]:
         """How many fail of those that are such, those that just changed included, whatever they are by now."""
@@ -148,10 +151,10 @@ class Polled:
         return sum(seen.failing for seen in alike), len(alike)
 
     def _title(self, group: tuple[str, str]) -> str:
-        return " ".join(part for part in (f"poll {self.name}", *group) if part)
+        return " ".join(part for part in (f"{self.word} {self.name}", *group) if part)
 
     def _fields(self, group: tuple[str, str]) -> dict[str, str | int]:
-        told = {"poll": self.name, "application": group[0], "version": group[1]}
+        told = {self.word: self.name, "application": group[0], "version": group[1]}
         return {key: value for key, value in told.items() if value}
 
     def _doubts(self, untrusted: str) -> list[Event]:
@@ -160,10 +163,10 @@ class Polled:
         if bool(was) == bool(untrusted):
             return []
         state = "untrusted" if untrusted else "trusted"
-        text = f"poll {self.name}: " + (untrusted or "rounds can be trusted again")
-        fields = {"poll": self.name, "state": state}
+        text = f"{self.word} {self.name}: " + (untrusted or "rounds can be trusted again")
+        fields = {self.word: self.name, "state": state}
         severity = "warning" if untrusted else "info"
-        return [Event(severity=severity, kind=POLL_UNTRUSTED, text=text, fields=fields)]  # type: ignore[arg-type]
+        return [Event(severity=severity, kind=self.kinds[2], text=text, fields=fields)]  # type: ignore[arg-type]
 
 
 def suspicion(found: Sequence[Found], late: float, timeout: float, canary: str = "") -> str:

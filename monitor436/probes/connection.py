@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from monitor436.probes.probe import Failure
 from monitor436.probes.reading import Reading
+from monitor436.probes.stream import Stream, unconnected
 
 
 @implementer(IHandshakeListener)
@@ -49,7 +50,7 @@ class Connection(Protocol):
 
     def fail(self, failure: Failure) -> None:
         """No longer wait for the answer, for this reason; the connection ends."""
-        answer, self._answer, self._reading = self._answer, None, None
+        answer = self._over()
         self.abort()
         if answer is not None:
             answer.errback(Problem(failure))
@@ -69,9 +70,15 @@ class Connection(Protocol):
             self.transport.abortConnection()  # type: ignore[union-attr]
 
     def connectionMade(self) -> None:
-        self.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
-        if not self._over_tls:
+        if self._over_tls:
+            self.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
+        else:
             self._stands(self)
+
+    def connectionFailed(self, failure: Failure) -> None:
+        """It never stood."""
+        self.closed = True
+        self._stands(failure)
 
     def handshakeCompleted(self) -> None:
         self._stands(self)
@@ -113,7 +120,7 @@ class Connection(Protocol):
             ready(outcome)
 
     def _settle(self, outcome: "bytes | Problem", keep: bool) -> None:
-        answer, self._answer, self._reading = self._answer, None, None
+        answer = self._over()
         if keep and not self.closed:
             self.free(self)
         else:
@@ -121,8 +128,16 @@ class Connection(Protocol):
         if answer is not None:
             answer.callback(outcome)
 
+    def _over(self) -> "Deferred[bytes] | None":
+        """Nothing is awaited any more; who awaited it."""
+        answer, self._answer = self._answer, None
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.forget()
+        return answer
+
     def _cancelled(self, answer: object) -> None:
-        self._answer = self._reading = None
+        self._over()
         self.abort()
 
 
@@ -141,25 +156,36 @@ class Connecting(ClientFactory):
     _stopped = False
 
     def __init__(self, creator: Any = None) -> None:
-        self.made: Deferred[Connection] = Deferred(lambda made: self.stop())
+        self.made: Deferred[Connection] = Deferred(self._cancelled)
         self._connector: Any = None
+        self._stream: Stream | None = None
+        self._share: Any = None
         self._connection: Connection | None = None
         self._creator = creator
 
     def start(self, reactor: Any, address: str, port: int, within: float | None) -> "Deferred[Connection]":
         """Begin; `within` seconds, or as long as it takes."""
-        factory: Any = self
         if self._creator is not None:
             factory = TLSMemoryBIOFactory(self._creator, True, self)
             factory.noisy = False
-        self._connector = reactor.connectTCP(address, port, factory, timeout=within)
+            self._connector = reactor.connectTCP(address, port, factory, timeout=within)
+            return self.made
+        self._stream = Stream(reactor, Connection(self._outcome, False))
+        failure = self._stream.connect(address, port)
+        if failure is not None:
+            self._outcome(failure)
+        elif within is not None and not self.made.called:
+            self._share = reactor.callLater(within, self._late)
         return self.made
 
     def stop(self) -> None:
         """Give up; `made` will not fire."""
         self._stopped = True
+        self._no_share()
         if self._connection is not None:
             self._connection.abort()
+        elif self._stream is not None:
+            self._stream.abortConnection()
         elif self._connector is not None:
             self._connector.stopConnecting()
 
@@ -169,28 +195,39 @@ class Connecting(ClientFactory):
         return self._connection
 
     def clientConnectionFailed(self, connector: object, reason: Problem) -> None:
-        self._outcome(unconnected(reason.value))
+        self._outcome(not_connected(reason.value))
+
+    def _cancelled(self, made: object) -> None:
+        self.stop()
+
+    def _late(self) -> None:
+        self._share = None
+        self._outcome(Failure("connect", "does not answer attempts to connect"))
+        self.stop()
+
+    def _no_share(self) -> None:
+        if self._share is not None:
+            self._share.cancel()
+            self._share = None
 
     def _outcome(self, outcome: Connection | Failure) -> None:
         if self._stopped or self.made.called:
             return
+        self._no_share()
         if isinstance(outcome, Failure):
             self.made.errback(Problem(outcome))
         else:
             self.made.callback(outcome)
 
 
-def unconnected(problem: BaseException | None) -> Failure:
-    """Why there is no connection."""
-    if isinstance(problem, error.ConnectionRefusedError):
-        return Failure("refused", "refuses connections: nothing listens there")
+def not_connected(problem: BaseException | None) -> Failure:
+    """Why there is no connection, as Twisted says it."""
     if isinstance(problem, error.TimeoutError):
         return Failure("connect", "does not answer attempts to connect")
-    args = problem.args if problem else ()
-    why = args[1] if len(args) > 1 else ""
     if isinstance(problem, error.ConnectBindError):
-        return Failure("unreachable", f"this machine can open no more connections: {why}")
-    return Failure("unreachable", f"cannot be reached: {why or problem}")
+        return Failure("unreachable", f"this machine can open no more connections: {problem.args[1:] or problem}")
+    code = getattr(problem, "osError", None) or (problem.args[0] if problem and problem.args else 0)
+    return unconnected(code) if isinstance(code, int) else Failure("unreachable", f"cannot be reached: {problem}")
 
 
 def lost_in_handshake(reason: Problem) -> Failure:

@@ -18,6 +18,14 @@ LIMIT = 1 << 20  # bytes of a body
 MOST_KEPT = 20_000  # connections that wait for the next round
 MOST_REQUESTS = 100_000  # that are kept ready
 
+SECURE = {"http": False, "https": True}
+FIELDS = {
+    "User-Agent": f"monitor436/{__version__}",
+    "Accept": "application/json, */*;q=0.1",
+    "Accept-Encoding": "identity",
+}  # of a request, where nobody wants other ones
+
+_PLAIN = re.compile(r"(https?)://[a-z0-9.:-]+(/[A-Za-z0-9/:@!$&'()*+,;=~._-]*)")  # what most URLs are
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -51,7 +59,10 @@ class HttpProbe:
         self._reactor = reactor
         self._limit = limit
         self._names = names or Names(reactor)
-        self._headers = dict(_field(name, value) for name, value in headers)
+        given = dict(header_field(name, value) for name, value in headers)
+        self._own = {name.lower() for name in given}
+        fields = {name: value for name, value in FIELDS.items() if name.lower() not in self._own} | given
+        self._fields = "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
         self._tls = tls or TlsOptions()
         self._creators = creators(self._tls) if tls else None
         self._requests: dict[str, Request] = {}
@@ -95,32 +106,24 @@ class HttpProbe:
 
     def _request(self, target: Target) -> Request:
         """Made once for a target."""
+        plain = _PLAIN.fullmatch(target.url)
         try:
-            url = urlsplit(target.url)
-            secure = {"http": False, "https": True}[url.scheme]
-            literal = f"[{target.host}]" if ":" in target.host else target.host.encode("idna").decode("ascii")
+            scheme, path, login = (plain[1], plain[2], "") if plain else url_parts(target.url)
+            host = target.host if target.host.isascii() else target.host.encode("idna").decode("ascii")
+            secure = SECURE[scheme]
         except (KeyError, ValueError):
             raise Failure("protocol", f"{target.url!r} is no address of a page: http://… or https://…") from None
-        path = quote(url.path or "/", safe="/%:@!$&'()*+,;=~-._") + (
-            "?" + quote(url.query, safe="/?%:@!$&'()*+,;=~-._[]") if url.query else ""
-        )
-        usual = target.port == (443 if secure else 80)
-        fields = {
-            "Host": literal if usual else f"{literal}:{target.port}",
-            "User-Agent": f"monitor436/{__version__}",
-            "Accept": "application/json, */*;q=0.1",
-            "Accept-Encoding": "identity",
-        }
-        if url.username is not None:
-            secret = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
-            fields["Authorization"] = "Basic " + b64encode(secret).decode()
-        own = {name.lower() for name in self._headers}
-        lines = [f"{name}: {value}" for name, value in fields.items() if name.lower() not in own]
-        lines += [f"{name}: {value}" for name, value in self._headers.items()]
-        data = "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode("latin-1")
+        lines = [f"GET {path} HTTP/1.1"]
+        if "host" not in self._own:
+            literal = f"[{host}]" if ":" in host else host
+            usual = target.port == (443 if secure else 80)
+            lines.append(f"Host: {literal}" if usual else f"Host: {literal}:{target.port}")
+        if login and "authorization" not in self._own:
+            lines.append(f"Authorization: {login}")
+        data = "\r\n".join([*lines, self._fields]).encode("latin-1")
         if len(self._requests) >= MOST_REQUESTS:
             self._requests.clear()
-        made = self._requests[target.url] = Request((url.scheme, target.host, target.port), secure, data)
+        made = self._requests[target.url] = Request((scheme, target.host, target.port), secure, data)
         return made
 
     def _take(self, key: tuple[str, str, int]) -> Connection | None:
@@ -149,7 +152,19 @@ class HttpProbe:
                 del self._kept[connection.key]  # type: ignore[arg-type]
 
 
-def _field(name: str, value: str) -> tuple[str, str]:
+def url_parts(url: str) -> tuple[str, str, str]:
+    """Scheme, what is asked for, and the value of Authorization if there is a user in the URL. Raises ValueError."""
+    parts = urlsplit(url)
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    if parts.query:
+        path += "?" + quote(parts.query, safe="/?%:@!$&'()*+,;=~-._[]")
+    if parts.username is None:
+        return parts.scheme, path, ""
+    secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    return parts.scheme, path, "Basic " + b64encode(secret).decode()
+
+
+def header_field(name: str, value: str) -> tuple[str, str]:
     """A header field as it is sent; one with a line end in it would be two."""
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a header")

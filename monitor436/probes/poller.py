@@ -1,8 +1,9 @@
 """Asks many targets at once through one probe: it times, tries again, and makes results of answers and failures."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.logger import Logger
@@ -10,12 +11,15 @@ from twisted.logger import Logger
 from monitor436.probes.descriptors import room
 from monitor436.probes.probe import Answer, Failed, Failure, Probe, Target
 
-AT_ONCE = 1000
+AT_ONCE = 1000  # each may hold a body of 1 MiB; ten thousand take as long, since connecting is work and not waiting
+AT_A_TURN = 100  # that are begun before the reactor looks after everybody else: 5 ms
 SLOW = 0.2  # of the time of a probe: who took longer is asked first next time
 PAUSE = 0.05  # seconds before the first further attempt, twice that before the second, and so on
 AGAIN = frozenset(
     {"name", "refused", "unreachable", "tls", "protocol"}
 )  # may be over in a moment; time-outs had theirs
+
+Kept = TypeVar("Kept")
 
 
 def _unheard(result: Answer | Failed) -> None:
@@ -51,25 +55,48 @@ class Poller:
         self, targets: Sequence[Target], progress: Callable[[Answer | Failed], object] = _unheard
     ) -> list[Answer | Failed]:
         """One result a target, in their order; `progress` hears each as it comes, and what it raises ends the round."""
-        results: dict[int, Answer | Failed] = {}
+
+        def whole(result: Answer | Failed) -> Answer | Failed:
+            progress(result)
+            return result
+
+        return await self.read(targets, whole)
+
+    async def read(self, targets: Sequence[Target], keep: Callable[[Answer | Failed], Kept]) -> list[Kept]:
+        """What `keep` makes of each result as it comes, in the order of the targets: a body lives no longer than that.
+
+        What it raises ends the round.
+        """
         slow = self._slow
         order = sorted(enumerate(targets), key=lambda each: -slow.get(each[1].url, 0.0)) if slow else enumerate(targets)
-        waiting = iter(order)
+        waiting = deque(order)
+        slow_now: dict[str, float] = {}
+        kept: dict[int, Kept] = {}
 
-        async def work(waiting: Iterator[tuple[int, Target]]) -> None:
-            for place, target in waiting:
-                result = results[place] = await self._result(target)
-                progress(result)
+        async def work() -> None:
+            while waiting:
+                place, target = waiting.popleft()
+                result = await self._result(target)
+                if result.seconds > self._probe.timeout * SLOW:
+                    slow_now[target.url] = result.seconds
+                kept[place] = keep(result)
+                del result
 
-        count = min(self._at_once, len(targets))
-        workers = [Deferred.fromCoroutine(work(waiting)) for _ in range(count)]
+        workers: list[Deferred[None]] = []
         try:
+            while waiting and len(workers) < self._at_once:
+                if workers and len(workers) % AT_A_TURN == 0:
+                    await _after(self._reactor, 0)
+                workers.append(Deferred.fromCoroutine(work()))
             await gatherResults(workers, consumeErrors=True)
         except FirstError as first:
             first.subFailure.raiseException()
-        found = [results[place] for place in range(len(targets))]
-        self._slow = {each.target.url: each.seconds for each in found if each.seconds > self._probe.timeout * SLOW}
-        return found
+        finally:
+            for worker in workers:  # those that are at work, if the round ends before
+                worker.cancel()
+                worker.addErrback(lambda problem: None)
+        self._slow = slow_now
+        return [kept[place] for place in range(len(targets))]
 
     async def _result(self, target: Target) -> Answer | Failed:
         seconds = self._monotonic

@@ -15,10 +15,18 @@ REASONS = (
     "json",
     "schema",
     "redirect",
+    "banner",
+    "key_exchange",
+    "host_key",
+    "authentication",
+    "command",
+    "output",
     "protocol",
 )
 """Classes of failure. `connect`, `header` and `body` are time-outs: before the connection stood, before the answer's
-header was complete, and before its body was. `json` and `schema` are found by whoever reads the body."""
+header was complete, and before its body was. `json` and `schema` are found by whoever reads the body. Over ssh,
+`banner`, `key_exchange`, `authentication` and `command` are what a host failed at or had no more time for; `output` is
+found by whoever reads what the command printed."""
 
 
 class Failure(Exception):

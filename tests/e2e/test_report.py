@@ -227,6 +227,30 @@ class ChangeTests(ReportCase):
         self.assertEqual(self.read(hosts, *against)["since"]["failing"], hosts[8:])
 
 
+class BrowserTests(ReportCase):
+    """The page, in a browser."""
+
+    def console(self, page: Path) -> str:
+        """What a browser has to say of it; its policy refuses whatever would be fetched, and that is said too."""
+        chromium = shutil.which("chromium")
+        if chromium is None:
+            self.skipTest("no chromium on this machine")
+        run = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+        run += [f"--user-data-dir={self.folder / 'browser'}", page.as_uri()]
+        done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=True)
+        self.assertIn("How long answers took", done.stdout)
+        return "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+
+    def test_a_browser_shows_it_without_complaint_and_fetches_nothing(self) -> None:
+        """A picture from elsewhere would be told, as is seen with one that is put in."""
+        hosts = [self.host(farm.OK, number) for number in range(8)]
+        self.report(hosts, "-o", self.folder, "--html")
+        (path,) = self.folder.glob("*.html")
+        self.assertEqual(self.console(path), "")
+        path.write_text(path.read_text().replace("</body>", '<img src="http://127.0.0.1:9/x.png"></body>'))
+        self.assertIn("Content Security Policy", self.console(path))
+
+
 def private_pem(key: Any) -> bytes:
     """A key as a file holds it."""
     form = serialization.PrivateFormat.PKCS8

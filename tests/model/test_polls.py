@@ -59,6 +59,17 @@ class ChangeTests(unittest.TestCase):
         self.assertEqual((event.kind, event.severity), (POLL_RECOVERED, "info"))
         self.assertEqual((event.fields["failing"], event.fields["of"], event.fields["seconds"]), (0, 10, 70))
 
+    def test_a_version_that_fails_in_two_steps_is_told_at_each(self) -> None:
+        """The first half does not wait for the second, whose event counts both."""
+        names = [f"web{number}" for number in range(10)]
+        self.round(*map(well, names))
+        self.round(*map(bad, names[:5]), *map(well, names[5:]))
+        (first,) = self.round(*map(bad, names))
+        self.assertEqual((first.severity, first.fields["failing"], first.fields["of"]), ("warning", 5, 10))
+        (second,) = self.round(*map(bad, names))
+        self.assertEqual((second.severity, second.fields["targets"]), ("critical", 5))
+        self.assertEqual((second.fields["failing"], second.fields["of"]), (10, 10))
+
     def test_one_failure_among_good_rounds_is_none(self) -> None:
         """N of M: 2 of 3."""
         for letter in "..x..x..x.":

@@ -1,12 +1,13 @@
 """Many targets through one probe: order, bounds, times, further attempts."""
 
+import weakref
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from monitor436.probes.poller import PAUSE, Poller
+from monitor436.probes.poller import AT_A_TURN, PAUSE, Poller
 from monitor436.probes.probe import Answer, Failed, Failure, Target
 
 
@@ -75,6 +76,44 @@ class PollerTests(SynchronousTestCase):
         self.assertEqual((answer.body, failed.reason, failed.text), (b"slow", "status", "answers 503"))
         self.assertAlmostEqual(answer.seconds, 0.5, 1)
         self.assertAlmostEqual(failed.seconds, 0.1, 1)
+
+    def test_a_body_lives_until_it_is_read(self) -> None:
+        """What is kept is what the reader makes of it, in the order of the targets."""
+
+        class Body(bytearray):
+            """One that can be watched."""
+
+        made: list[weakref.ref[Body]] = []
+
+        class Large(Scripted):
+            async def probe(self, target: Target, within: float | None = None) -> bytes:
+                await super().probe(target, within)
+                body = Body(1000)
+                made.append(weakref.ref(body))
+                return body  # type: ignore[return-value]
+
+        alive: list[int] = []
+
+        def keep(result: Answer | Failed) -> int:
+            alive.append(sum(each() is not None for each in made))
+            return len(result.body) if isinstance(result, Answer) else 0
+
+        poller = Poller(self.clock, Large(self.clock, {}), at_once=10, monotonic=self.clock.seconds)
+        done = Deferred.fromCoroutine(poller.read([target(number) for number in range(200)], keep))
+        self.clock.pump([0.01] * 10)
+        self.assertEqual(self.successResultOf(done), [1000] * 200)
+        self.assertLessEqual(max(alive), 10)
+
+    def test_many_do_not_keep_the_reactor_from_everybody_else(self) -> None:
+        """They begin in portions."""
+        probe = Scripted(self.clock, {f"h{number}": [(0.5, b"")] for number in range(1000)})
+        done = Deferred.fromCoroutine(Poller(self.clock, probe).poll([target(number) for number in range(1000)]))
+        self.assertEqual(len(probe.asked), AT_A_TURN)
+        self.clock.advance(0)
+        self.assertEqual(len(probe.asked), 1000)
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.assertEqual(probe.running, 0)
 
     def test_no_targets_no_results(self) -> None:
         """At once."""

@@ -52,7 +52,10 @@ GOOD = {
         b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + answer(b"Content-Length: 1", body=b"1"), b"1", True,
     ),
     "gzip": (answer(b"Content-Length: %d" % len(PACKED), b"Content-Encoding: gzip", body=PACKED), b"x" * 500, True),
-    "the same length twice": (answer(b"Content-Length: 1", b"Content-Length: 1", body=b"1"), b"1", True),
+    "chunks of old": (
+        answer(CHUNKED, b"Connection: keep-alive", body=b"1\r\n1\r\n0\r\n\r\n", status=b"HTTP/1.0 200 OK"), b"1", False,
+    ),
+    "fields that say nothing": (answer(b"X-Empty:", b"Content-Length: 1", b"Y: ", body=b"1"), b"1", True),
     "a field that ends alike": (answer(b"X-Content-Length: 9", b"Content-Length: 1", body=b"1"), b"1", True),
 }  # fmt: skip
 BOMB = gzip.compress(b"0" * 50_000_000)
@@ -66,6 +69,17 @@ BAD = {
     "interim for ever": (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, "protocol"),
     "another protocol": (answer(status=b"HTTP/1.1 101 Switching Protocols"), "protocol"),
     "too little": (answer(b"Content-Length: 6", body=b"hello"), "protocol"),
+    "one that looks alike": (answer(b"Content-Length: 1", status=b"RTSP/1.0 200 OK", body=b"1"), "protocol"),
+    "a version that there is not": (answer(b"Content-Length: 1", status=b"HTTP/2.0 200 OK", body=b"1"), "protocol"),
+    "a status that there is not": (answer(b"Content-Length: 1", status=b"HTTP/1.1 999 OK", body=b"1"), "protocol"),
+    "an interim answer and another protocol": (
+        b"HTTP/1.1 103 Early Hints\r\n\r\nSSH-2.0-OpenSSH_9.2\r\n", "protocol",
+    ),
+    "the same length twice": (answer(b"Content-Length: 1", b"Content-Length: 1", body=b"1"), "protocol"),
+    "a length and chunks": (answer(CHUNKED, b"Content-Length: 5", body=b"5\r\nhello\r\n0\r\n\r\n"), "protocol"),
+    "a blank before the colon": (answer(b"Content-Length : 5", body=b"hello"), "protocol"),
+    "a folded line": (answer(b"X: y", b" Content-Length: 5", body=b"hello"), "protocol"),
+    "no character of a header": (answer(b"X: \0", b"Content-Length: 5", body=b"hello"), "protocol"),
     "two lengths": (answer(b"Content-Length: 5", b"Content-Length: 6", body=b"hello"), "protocol"),
     "less than nothing": (answer(b"Content-Length: -1"), "protocol"),
     "no number": (answer(b"Content-Length: 0x10"), "protocol"),
@@ -74,12 +88,16 @@ BAD = {
     "1 GB": (answer(b"Content-Length: 1000000000"), "too_long"),
     "one more": (answer(body=b"x" * (LIMIT + 1)), "too_long"),
     "chunks without end": (answer(CHUNKED, body=b"5\r\nhello\r\n" * 201), "too_long"),
-    "a chunk of 4 GiB": (answer(CHUNKED, body=b"ffffffff\r\n"), "too_long"),
+    "a chunk of 4 GiB": (answer(CHUNKED, body=b"ffffffff\r\n" + b"x" * (LIMIT + 1)), "too_long"),
+    "a chunk of 4 GiB that does not come": (answer(CHUNKED, body=b"ffffffff\r\n"), "protocol"),
     "a chunk of 5 TiB": (answer(CHUNKED, body=b"ffffffffff\r\nx"), "protocol"),
     "a chunk that is longer than it says": (answer(CHUNKED, body=b"3\r\nhello\r\n0\r\n\r\n"), "protocol"),
     "a chunk that ends early": (answer(CHUNKED, body=b"9\r\nhel"), "protocol"),
     "chunks that are none": (answer(CHUNKED, body=b"hello\r\n"), "protocol"),
-    "a size without end": (answer(CHUNKED, body=b"0" * 5000), "protocol"),
+    "a size without end": (answer(CHUNKED, body=b"0" * 100_000), "protocol"),
+    "a word behind a size that has no end": (answer(CHUNKED, body=b"1;" + b"x" * 100_000), "protocol"),
+    "a trailer without end": (answer(CHUNKED, body=b"0\r\n" + b"X: y\r\n" * MOST_HEAD), "protocol"),
+    "packed on its way": (answer(b"Transfer-Encoding: gzip", CHUNKED, body=b"0\r\n\r\n"), "protocol"),
     "packed twice": (answer(b"Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"), "protocol"),
     "an unknown packing": (answer(b"Content-Encoding: br", b"Content-Length: 1", body=b"x"), "protocol"),
     "no gzip": (answer(b"Content-Encoding: gzip", b"Content-Length: 1", body=b"x"), "protocol"),
@@ -120,10 +138,11 @@ class ReadingTests(unittest.TestCase):
 
     def test_a_byte_too_many_ends_the_connection(self) -> None:
         """It may be the beginning of an answer that somebody forged for the next request."""
-        for data in (answer(b"Content-Length: 5", body=b"hello!"), answer(CHUNKED, body=b"0\r\n\r\n!")):
+        last = answer(b"Content-Length: 5", b"Connection: close", body=b"hello!")
+        for data in (answer(b"Content-Length: 5", body=b"hello!"), answer(CHUNKED, body=b"0\r\n\r\n!"), last):
             self.assertFalse(read(data)[2])
-        both = answer(CHUNKED, b"Content-Length: 5", body=b"5\r\nhello\r\n0\r\n\r\n")
-        self.assertEqual(read(both), ("", b"hello", False))
+        forged = answer(b"Content-Length: 5", body=b"hello") + answer(b"Content-Length: 1", body=b"!")
+        self.assertEqual(read(forged), ("", b"hello", False))
 
     def test_what_a_peer_says_stands_in_a_sentence_as_text(self) -> None:
         """No control characters, and not all of it."""
@@ -140,6 +159,16 @@ class ReadingTests(unittest.TestCase):
             reading.take(b"1\r\nx\r\n" * 1000)
         self.assertTrue(reading.take(b"0\r\n\r\n"))
         self.assertEqual(reading.body, b"x" * 100_000)
+
+    def test_what_has_no_end_is_given_up_early(self) -> None:
+        """Not when the time is over: a header, a size and a trailer have a bound."""
+        for before in (b"HTTP/1.1 200 OK\r\n", answer(CHUNKED), answer(CHUNKED, body=b"5\r\nhello\r\n0\r\n")):
+            reading = Reading(LIMIT)
+            reading.take(before)
+            with self.assertRaises(Failure) as caught:
+                for _ in range(MOST_HEAD // 1000 + 1):
+                    reading.take(b"0" * 1000)
+            self.assertIn(f"more than {MOST_HEAD} bytes", caught.exception.text)
 
 
 if __name__ == "__main__":

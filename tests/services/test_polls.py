@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import structs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,7 +15,8 @@ from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_REFUSED, PO
 from monitor436.model.inventory import Listed
 from monitor436.model.settings.polls import Poll
 from monitor436.probes.probe import Failure, Target
-from monitor436.services.polls import Polls, PollService, read_kept
+from monitor436.services.poll import PollService, read_kept
+from monitor436.services.polls import Polls
 
 BODY = b'{"Application": "shop", "Version": "2.1", "Success_Count": 1}'
 REFUSED = Failure("refused", "refuses connections")
@@ -74,7 +75,7 @@ class PollCase(SynchronousTestCase):
         keeps = self.folder / "polls" / "shops.json"
         self.service = PollService(
             "shops", poll, self.state, keeps, lambda: self.announced, self.clock, lambda poll, reactor: self.fleet,
-            self.clock.seconds, lambda: 1e9 + self.clock.seconds(), lambda: 0.5,
+            self.clock.seconds, lambda: 1e9 + self.clock.seconds(), lambda: 0.5, maybeDeferred,
         )  # fmt: skip
         self.service.startService()
         self.clock.advance(0)

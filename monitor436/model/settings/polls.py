@@ -33,6 +33,9 @@ class Poll(Struct, frozen=True):
         Duration, why("How long a target may take, from its name to its last byte.", ge=0.1, le=300.0)
     ] = 5.0
     retries: Annotated[int, why("How often one that refuses is asked again within that time.", ge=0, le=10)] = 0
+    follow: Annotated[
+        int, why("How many redirects are followed within that time; never to this machine from elsewhere.", ge=0, le=20)
+    ] = 0
     fail_after: Annotated[
         int, why("In how many of its last rounds a target must fail to be told of ...", ge=1, le=100)
     ] = 2

@@ -1,0 +1,199 @@
+"""Asks by HTTP through treq where the plain way does not do: redirects are followed, so many and not everywhere.
+
+Its failures are those of the plain probe. Each exchange has cookies of its own; header fields that were given are sent
+to the target's own server only.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from treq.client import HTTPClient
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure as Problem
+from twisted.web.client import HTTPConnectionPool, ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+
+from monitor436.probes.exchange import SAYS
+from monitor436.probes.hops import FOLLOWED, Hop, first, is_inside, onward
+from monitor436.probes.http import FIELDS, LIMIT, header_field
+from monitor436.probes.names import Names
+from monitor436.probes.packing import shown, unpacked
+from monitor436.probes.probe import Failure, Target
+from monitor436.probes.tls import TlsOptions, creators
+from monitor436.probes.ways import Way, addresses_of, agent_on, why_no_answer
+
+KEPT_EACH = 16  # connections of one server that wait for their next request
+KEPT = 75.0  # seconds that a connection waits for its next request
+
+
+class FollowingProbe:
+    """At most `follow` redirects, all within the time and the limit of one exchange; the rest as `HttpProbe` has it.
+
+    From a target that is elsewhere nobody is led to addresses of this machine or its link.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        timeout: float,
+        headers: Iterable[tuple[str, str]] = (),
+        tls: TlsOptions | None = None,
+        limit: int = LIMIT,
+        names: Names | None = None,
+        follow: int = 0,
+    ) -> None:
+        self.timeout = timeout
+        self._reactor = reactor
+        self._limit = limit
+        self._names = names or Names(reactor)
+        self._given = dict(header_field(name, value) for name, value in headers)
+        self._tls = tls or TlsOptions()
+        self._creators = creators(self._tls) if tls else None
+        self._follow = follow
+        self._pools = {inside: _pool(reactor) for inside in (False, True)}  # whose connections may lead inside
+
+    async def probe(self, target: Target, within: float | None = None) -> bytes:
+        """The body; within `within` seconds, or the time of this probe. Raises Failure."""
+        seconds = self.timeout if within is None else within
+        way = Way(self._reactor, self._names, self._creator, seconds)
+        asked = Deferred.fromCoroutine(self._asked(first(target), way))
+        expired: list[Failure] = []
+
+        def expire() -> None:
+            expired.append(Failure(way.phase, f"{SAYS[way.phase]} within {seconds:g} s"))
+            asked.cancel()
+
+        late = self._reactor.callLater(seconds, expire)
+        try:
+            return await asked
+        except (CancelledError, Failure):
+            if expired:
+                raise expired[0] from None
+            raise
+        finally:
+            if late.active():
+                late.cancel()
+
+    async def close(self) -> None:
+        """End every connection that waits for the next round."""
+        for pool in self._pools.values():
+            await pool.closeCachedConnections()
+
+    async def _asked(self, begin: Hop, way: Way) -> bytes:
+        way.inside = all(map(is_inside, await addresses_of(begin.host, way)))
+        agent = agent_on(way, self._pools[way.inside])
+        client = HTTPClient(agent)  # with cookies of its own
+        hop = begin
+        for count in range(self._follow + 1):
+            response = await self._response(client, agent, hop, way, hop.like(begin))
+            location = response.headers.getRawHeaders(b"location", [b""])[0]
+            if response.code not in FOLLOWED or not location or count == self._follow:
+                return await self._body(response, location, way)
+            await _whole(response, self._limit, way)
+            hop = onward(hop, location)
+        raise AssertionError("the last hop returns")
+
+    async def _response(self, client: HTTPClient, agent: Any, hop: Hop, way: Way, ours: bool) -> Any:
+        fields = {**FIELDS, **(self._given if ours else {})}
+        if ours and hop.login and "authorization" not in {name.lower() for name in fields}:
+            fields["Authorization"] = hop.login
+        headers = Headers({name.encode("ascii"): [value.encode("latin-1")] for name, value in fields.items()})
+        way.phase = "header"
+        try:
+            response: Any
+            if ":" in hop.host:  # treq takes an IPv6 address for a name
+                response = await agent.request(b"GET", hop.url.encode("ascii"), headers, None)
+            else:
+                response = await client.get(
+                    hop.url, headers=headers, allow_redirects=False, unbuffered=True, reactor=self._reactor
+                )
+        except (Failure, CancelledError):
+            raise
+        except Exception as problem:
+            raise why_no_answer(problem, way) from None
+        way.phase = "body"
+        return response
+
+    async def _body(self, response: Any, location: bytes, way: Way) -> bytes:
+        code = response.code
+        if not 200 <= code < 300:
+            _drop(response)
+            if 300 <= code < 400:
+                where = f" to {shown(location)}" if location else ""
+                often = f"{self._follow} times and then " if self._follow else ""
+                raise Failure("redirect", f"answers {code}, which leads elsewhere {often}{where}".replace("  ", " "))
+            if code == 101 or not 400 <= code < 600:
+                raise Failure("protocol", f"answers {code}, which is no answer to a question")
+            raise Failure("status", f"answers {code} {shown(response.phrase)}".rstrip())
+        body = await _whole(response, self._limit, way)
+        return unpacked(body, way.encoding, self._limit)
+
+    def _creator(self, host: str) -> Any:
+        if self._creators is None:
+            self._creators = creators(self._tls)
+        return self._creators(host)
+
+
+class _Body(Protocol):
+    """Collects a body; one that is longer than `limit` ends with its connection."""
+
+    def __init__(self, limit: int) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda done: self.abort())
+        self._limit = limit
+        self._taken = bytearray()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._taken += data
+        if len(self._taken) > self._limit:
+            self._ends(Failure("too_long", f"its body has more than {self._limit} bytes"))
+            self.abort()
+
+    def connectionLost(self, reason: Problem = connectionDone) -> None:
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self._ends(None)
+        else:
+            self._ends(Failure("protocol", f"closed the connection after {len(self._taken)} bytes of its body"))
+
+    def abort(self) -> None:
+        """End the connection at once: over TLS it would wait for a farewell."""
+        producer = getattr(self.transport, "_producer", None)  # treq's and Twisted's own proxy of the transport
+        end = getattr(producer, "abortConnection", None) or getattr(self.transport, "loseConnection", None)
+        if end is not None:
+            end()
+
+    def _ends(self, failure: Failure | None) -> None:
+        if self.done.called:
+            return
+        if failure is None:
+            self.done.callback(bytes(self._taken))
+        else:
+            self.done.errback(Problem(failure))
+
+
+async def _whole(response: Any, limit: int, way: Way) -> bytes:
+    """The body as it was sent. Raises Failure."""
+    length = response.length
+    if isinstance(length, int) and length > limit:
+        _drop(response)
+        raise Failure("too_long", f"its body has {length} bytes, more than {limit}")
+    body = _Body(limit)
+    response.deliverBody(body)
+    return await body.done
+
+
+def _drop(response: Any) -> None:
+    """Its body is of no interest: the connection ends, unless there is none."""
+    body = _Body(0)
+    body.done.addErrback(lambda problem: None)
+    response.deliverBody(body)
+    if not body.done.called:
+        body.abort()
+
+
+def _pool(reactor: Any) -> HTTPConnectionPool:
+    pool = HTTPConnectionPool(reactor)
+    pool.maxPersistentPerHost = KEPT_EACH
+    pool.cachedConnectionTimeout = KEPT  # type: ignore[assignment]
+    return pool
