@@ -9,14 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import json as fast
+from twisted.internet.defer import Deferred, execute
 
 from monitor436.agent import wire
 from monitor436.model.event import Event, Field
 from monitor436.model.keys.enrolment import Bound
+from monitor436.model.rollup import Rollup, Sample
 from monitor436.model.server import budget
 from monitor436.model.settings.whole import Settings
 from monitor436.planfolder import read_planbook
 from monitor436.services.event_log import lines
+from monitor436.storage.sqlite import Sqlite
 from tests.test_cli import CommandCase
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,6 +91,20 @@ class TruthTests(CommandCase):
         book.digest(NAME)
         gc.collect()
         self.near(budget.CHECK, tracemalloc.get_traced_memory()[0] / 400)
+
+    def test_summaries_in_the_file_that_keeps_them(self) -> None:
+        """Every window of a hundred series, of which minutes come and go."""
+        rollup, at = Rollup(10, 10), WHEN.timestamp()
+        store = Sqlite(self.folder / "summaries.sqlite", execute, "")
+        Deferred.fromCoroutine(store.open(at))
+        for back in [*range(86400, 7200, -3600), *range(7200, 0, -60)]:
+            for number in range(100):
+                name, label = f"host-{number // 10:07}", f"disk read {number % 10}"
+                rollup.take(Sample(name, label, 1 / (1 + number + back), at - back), at - back)
+            Deferred.fromCoroutine(store.write(rollup.changed(1000), at - back))
+            Deferred.fromCoroutine(store.expire(at - back))
+        Deferred.fromCoroutine(store.close(at))
+        self.near(budget.SERIES_KEPT, (self.folder / "summaries.sqlite").stat().st_size / 100)
 
     def test_an_empty_server(self) -> None:
         """Everything that it imports, in a process of its own."""

@@ -59,7 +59,7 @@ def _told(found: Budget, given: Settings, kept: int) -> Iterator[tuple[str, str,
     yield "disk", f"{size(found.disk)}/day", f"events: {found.lines:,} lines a day"
     days = "all of them for ever" if found.disk == 0 else f"{found.days:.3g} days"
     yield "", size(kept), f"are kept (events.rotate_at, events.keep), which is {days}"
-    yield "", size(found.state), "other state, most of it written anew every 5 s"
+    yield "", size(found.state), "other state: that of hosts is written anew every 5 s, summaries as they change"
     every = f"every {given.heartbeat.every:g} s"
     yield "network", f"{size(found.network)}/s", f"heartbeats {every}, answered: {found.datagrams:,.0f} datagrams/s"
     yield "CPU", f"{found.cpu:.1%}", "of a core, for these"

@@ -3,7 +3,7 @@
 Memory is that of a process of its own in which hosts greeted, beat and told an event through the doorway of agents,
 with the real roster, sessions, ledger and plans (tests/weighing.py, 2,000 to 20,000 hosts, Python 3.11 to 3.13):
 
-    memory = EMPTY + hosts × HOST + min(hosts, KEYS) × READY_KEY + checks × CHECK
+    memory = EMPTY + hosts × HOST + min(hosts, KEYS) × READY_KEY + checks × CHECK + hosts × labels × SERIES
 
 Lines are those that the event log writes for hosts with names of twelve letters; heartbeats are datagrams with IP and
 UDP headers; what they cost in CPU is from benchmarks/README.md. A test weighs and measures anew, and allows a fifth.
@@ -22,6 +22,8 @@ READY_KEY = 1280  # bytes for each host key that is kept ready
 CHECK = 3300  # bytes for each check of a plan file, however many hosts have it
 LINE = 320  # bytes of a line about a check or from a log
 METRIC = 277  # bytes of a line with one value
+SERIES = 5500  # bytes for the summaries of one label of one host
+SERIES_KEPT = 7500  # bytes for them in summaries.sqlite
 KEPT = 288  # bytes for each host in roster.json
 NAMED = 175  # bytes for each host in names.jsonl
 BEAT = 181  # bytes of a heartbeat
@@ -61,10 +63,10 @@ def budget(hosts: int, checks: int, labels: int, events: float, beat: float, kep
     told, measured = round(hosts * checks * events), hosts * labels * MINUTES
     disk = told * LINE + measured * METRIC
     return Budget(
-        memory=EMPTY + hosts * HOST + min(hosts, KEYS) * READY_KEY + checks * CHECK,
+        memory=EMPTY + hosts * HOST + min(hosts, KEYS) * READY_KEY + checks * CHECK + hosts * labels * SERIES,
         lines=told + measured,
         disk=disk,
-        state=hosts * (KEPT + NAMED),
+        state=hosts * (KEPT + NAMED) + hosts * labels * SERIES_KEPT,
         days=round(kept / disk, 2) if disk else float("inf"),
         datagrams=round(2 * hosts / beat, 1),
         network=round(hosts * (BEAT + BEATACK) / beat),

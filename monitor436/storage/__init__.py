@@ -1,0 +1,1 @@
+"""Where summaries are kept: the contract, and a room for each store."""
