@@ -14,6 +14,7 @@ GOODBYE = "stopped"
 REBOOTED = "rebooted"
 SEGMENT_LOST = "segment_lost"
 DUPLICATE_NAME = "duplicate_name"
+AGENT_DEAD = "agent_dead"
 
 
 class Host(Struct, gc=False):

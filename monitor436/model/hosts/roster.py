@@ -179,6 +179,10 @@ class Roster:
                 self._census.look(host, host.deadline + gap)
         self._verdicts.excuse(gap)
 
+    def restless(self, name: str) -> bool:
+        """Whether a host flaps, or two machines speak under its name."""
+        return name in self._verdicts.flapping or name in self._twins
+
     def spools(self) -> Iterator[tuple[str, int]]:
         """The hosts in whose spools something waits, and how many bytes."""
         return ((host.name, host.fill) for host in self._hosts.values() if host.fill)

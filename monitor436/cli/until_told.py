@@ -1,0 +1,49 @@
+"""Runs something until it is over, or somebody ends it by TERM or Ctrl-C: then it may end what it began."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+Turn = Callable[[], Coroutine[Any, Any, None]]
+
+
+def until_told(work: Turn, end: Turn, reactor: Any) -> bool:
+    """Whether `work` came to its end by itself. It is cancelled otherwise; `end` is awaited in both cases.
+
+    Raises what `work` raises.
+    """
+    failed: list[Failure] = []
+    ended: list[bool] = []
+    running: list[Deferred[None]] = []
+    told = False
+
+    async def whole() -> None:
+        await work()
+        ended.append(True)
+
+    def over(outcome: object) -> None:
+        if told:
+            return
+        if isinstance(outcome, Failure):
+            failed.append(outcome)
+        reactor.stop()
+
+    def begin() -> None:
+        running.append(Deferred.fromCoroutine(whole()))
+        running[0].addBoth(over)
+
+    def stop() -> "Deferred[None]":
+        nonlocal told
+        told = True
+        for each in running:
+            each.cancel()
+        return Deferred.fromCoroutine(end())
+
+    reactor.callWhenRunning(begin)
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
+    reactor.run()
+    if failed:
+        failed[0].raiseException()
+    return bool(ended)
