@@ -1,0 +1,210 @@
+"""The events files as pages: read on from where a reader was, through rotation. Blocking; no Twisted in here.
+
+A cursor names a file by its first line, which holds the id of an event and so is no other file's, and an offset in it:
+renaming, packing and copying files changes nothing.
+"""
+
+import gzip
+import hashlib
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+PACKED = b"\x1f\x8b"  # how a gzip file begins, RFC 1952
+LONGEST = 64 << 10  # bytes of a line: one that has more is none of ours, and is skipped
+STRIDE = 256 << 10  # bytes that are read at once from the end of a file
+BACK = 10_000  # lines of a packed file that can be read from its end
+IDENTITY = 16  # letters of a file's name in cursors
+TRIES = 5  # to open all files while no other one appears
+
+_CURSOR = re.compile(rf"([0-9a-f]{{{IDENTITY}}})-([0-9]{{1,15}})")
+
+Wanted = Callable[[bytes], bool]
+
+
+class CursorError(Exception):
+    """A cursor leads nowhere: it is none, or `gone` says that its file was deleted, truncated or written anew."""
+
+    def __init__(self, sentence: str, gone: bool) -> None:
+        super().__init__(sentence)
+        self.gone = gone
+
+
+class Page(NamedTuple):
+    """Lines that are wanted, oldest first, without their ends; `cursor` is behind the last line that was looked at.
+
+    `more`: there are lines behind it already.
+    """
+
+    lines: list[bytes]
+    cursor: str
+    more: bool
+
+
+class Opened(NamedTuple):
+    """An events file that has at least one whole line."""
+
+    file: BinaryIO
+    identity: str
+
+    def cursor(self, offset: int) -> str:
+        """What a place in it is called."""
+        return f"{self.identity}-{offset}"
+
+
+class Room:
+    """How much a page may still look at and hold, in bytes and lines."""
+
+    def __init__(self, lines: int, scan: int, size: int) -> None:
+        self._lines, self._scan, self._size = lines, scan, size
+        self.kept: list[bytes] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether no further line may be looked at."""
+        return self._scan <= 0 or len(self.kept) >= self._lines
+
+    def take(self, line: bytes, wanted: Wanted) -> bool:
+        """Look at a line; False if it would be too much for this page. The first one that is wanted never is."""
+        self._scan -= len(line)
+        if len(line) < LONGEST and wanted(line):
+            self._size -= len(line)
+            if self._size < 0 and self.kept:
+                return False
+            self.kept.append(line[:-1])
+        return True
+
+
+class EventPages:
+    """The files that `files()` gives, the oldest first, the last one being written.
+
+    A page looks at about `scan` bytes at most, and holds `size` bytes of lines at most, or one line.
+    """
+
+    def __init__(self, files: Callable[[], Sequence[Path]], scan: int = 4 << 20, size: int = 1 << 20) -> None:
+        self._files = files
+        self._scan = scan
+        self._size = size
+
+    def after(self, cursor: str, most: int, wanted: Wanted) -> Page:
+        """Up to `most` lines behind a cursor; "" is before everything. Raises CursorError and OSError."""
+        room = Room(most, self._scan, self._size)
+        with ExitStack() as stack:
+            files = self._opened(stack)
+            first, offset = _place(files, cursor)
+            behind = cursor
+            for number, opened in enumerate(files[first:]):
+                offset = offset if number == 0 else 0
+                behind = opened.cursor(offset)
+                for line, end in _lines(opened.file, offset):
+                    if room.full or not room.take(line, wanted):
+                        return Page(room.kept, behind, True)
+                    behind = opened.cursor(end)
+        return Page(room.kept, behind, False)
+
+    def last(self, most: int, wanted: Wanted) -> Page:
+        """The last lines that are wanted, up to `most`, and the cursor behind the end. Raises OSError."""
+        room = Room(most, self._scan, self._size)
+        with ExitStack() as stack:
+            files = self._opened(stack)
+            cursor = ""
+            for opened in reversed(files):
+                for line, end in _backwards(opened.file):
+                    cursor = cursor or opened.cursor(end)
+                    if room.full or not room.take(line, wanted):
+                        return Page(room.kept[::-1], cursor, False)
+        return Page(room.kept[::-1], cursor, False)
+
+    def _opened(self, stack: ExitStack) -> list[Opened]:
+        """All files at one moment: were one rotated away between two looks, its lines would be missed."""
+        paths = list(self._files())
+        for _ in range(TRIES):
+            found = [opened for path in paths if (opened := _open(path, stack))]
+            before, paths = paths, list(self._files())
+            if before == paths:
+                break
+        return list({opened.identity: opened for opened in reversed(found)}.values())[::-1]  # one may be being packed
+
+
+@contextmanager
+def content(path: str | Path) -> Iterator[BinaryIO]:
+    """An events file, unpacked if it is packed (gzip). Raises OSError and EOFError."""
+    with open(path, "rb") as file:
+        if file.peek(2)[:2] == PACKED:
+            with gzip.open(file) as unpacked:
+                yield cast(BinaryIO, unpacked)
+        else:
+            yield file
+
+
+def _open(path: Path, stack: ExitStack) -> Opened | None:
+    """None for a file that is gone, or has no whole line yet, or is being packed."""
+    try:
+        file = stack.enter_context(content(path))
+        first = file.readline(LONGEST)
+    except (FileNotFoundError, EOFError):
+        return None
+    if not first.endswith(b"\n") and len(first) < LONGEST:
+        return None
+    return Opened(file, hashlib.sha256(first).hexdigest()[:IDENTITY])
+
+
+def _place(files: Sequence[Opened], cursor: str) -> tuple[int, int]:
+    """Which file, and where in it."""
+    if not cursor:
+        return 0, 0
+    found = _CURSOR.fullmatch(cursor)
+    if not found:
+        raise CursorError("expected a cursor that a page gave", gone=False)
+    for number, opened in enumerate(files):
+        if opened.identity == found[1]:
+            offset = int(found[2])
+            if offset:
+                opened.file.seek(offset - 1)
+                if opened.file.read(1) != b"\n":
+                    raise CursorError("the file of this cursor was truncated or written anew", gone=True)
+            return number, offset
+    raise CursorError("the file of this cursor is not kept any more", gone=True)
+
+
+def _lines(file: BinaryIO, offset: int) -> Iterator[tuple[bytes, int]]:
+    """Whole lines from an offset on, each with the offset behind it; of a very long one its last piece only."""
+    file.seek(offset)
+    try:
+        while line := file.readline(LONGEST):
+            offset += len(line)
+            while not line.endswith(b"\n"):
+                if len(line) < LONGEST:
+                    return  # it is being written
+                more = file.readline(LONGEST)
+                offset += len(more)
+                line = b"\n".rjust(LONGEST) if more.endswith(b"\n") else more
+            yield line, offset
+    except EOFError:
+        return  # it is being packed
+
+
+def _backwards(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Whole lines from the end on, each with the offset behind it; nothing beyond a very long one."""
+    if isinstance(file, gzip.GzipFile):
+        yield from reversed(deque(_lines(file, 0), BACK))
+        return
+    end = file.seek(0, 2)
+    rest, torn = b"", True
+    while end > 0 and len(rest) <= STRIDE:
+        start = max(0, end - STRIDE)
+        file.seek(start)
+        block = file.read(end - start) + rest
+        if torn:
+            block = block[: block.rfind(b"\n") + 1]
+            torn = not block
+        behind = start + len(block)
+        lines = block.split(b"\n")[:-1]
+        for line in reversed(lines if start == 0 else lines[1:]):
+            yield line + b"\n", behind
+            behind -= len(line) + 1
+        rest = lines[0] + b"\n" if lines else b""
+        end = start

@@ -1,0 +1,86 @@
+"""The file of tokens: a JSON line for each that was made or revoked, added and never changed; 0600."""
+
+import os
+from pathlib import Path
+
+from msgspec import MsgspecError, json
+
+from monitor436.agent.store.durable import sync_folder
+from monitor436.model.keys.tokens import Token, Tokens
+
+Stamp = tuple[int, int, int]
+
+
+class TokenFile:
+    """`tokens.jsonl` in the state folder. Raises OSError where the disk does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def stamp(self) -> Stamp | None:
+        """What differs after a change: time of change (ns), size and inode; None while there is no file."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def read(self) -> Tokens:
+        """Every token in the file. What is no token's line is passed over: half a line, left by a power cut."""
+        tokens = Tokens()
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return tokens
+        for line in content.split(b"\n"):
+            try:
+                tokens.take(json.decode(line, type=Token))
+            except MsgspecError:
+                continue
+        return tokens
+
+    def keep(self, token: Token) -> None:
+        """Make it durable that a token was made or revoked."""
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.fchmod(file, 0o600)
+            size = os.fstat(file).st_size
+            torn = size and os.pread(file, 1, size - 1) != b"\n"
+            line = (b"\n" if torn else b"") + json.encode(token) + b"\n"
+            while line:  # a disk that is nearly full takes a part
+                line = line[os.write(file, line) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if not size:
+            sync_folder(str(self.path.parent))
+
+
+class FreshTokens:
+    """The tokens of a file as it is now: it is looked at again when its stamp changed, at most every `EVERY` seconds.
+
+    A file that cannot be read gives no tokens: a disk that fails lets nobody in who was revoked meanwhile.
+    """
+
+    EVERY = 0.5
+
+    def __init__(self, file: TokenFile) -> None:
+        self._file = file
+        self._looked = -self.EVERY
+        self._stamp: Stamp | None = None
+        self._tokens = Tokens()
+        self.trouble = ""  # why the file cannot be read
+
+    def at(self, now: float) -> Tokens:
+        """The tokens that are good now; `now` is monotonic."""
+        if now - self._looked < self.EVERY:
+            return self._tokens
+        self._looked = now
+        try:
+            stamp = self._file.stamp()
+            if stamp != self._stamp or self.trouble:
+                self._tokens, self._stamp = self._file.read(), stamp
+            self.trouble = ""
+        except OSError as problem:
+            self._tokens, self.trouble = Tokens(), f"{self._file.path}: {problem.strerror}"
+        return self._tokens

@@ -1,0 +1,1 @@
+"""The HTTP door: pages and API over one table of routes."""

@@ -1,0 +1,282 @@
+"""Events as they become durable, to whoever keeps `GET /api/live` open (Server-Sent Events).
+
+The last events stand in one ring that all clients share; a client is no more than a place in it and a filter. So one
+that does not read costs nothing but its place: what leaves the ring meanwhile is counted, and told in a frame `missed`.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from msgspec import json
+from twisted.application.service import Service
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from monitor436.agent.event import METRIC, SEVERITIES
+from monitor436.model.event import Event, Severity
+from monitor436.web.route import Call, Outlet, Query, Refusal, Route
+
+RING = 4096  # events that a client may be behind
+FLUSH = 0.1  # seconds for which events are gathered: a storm becomes few writes
+BURST = 200  # events that one client gets in one go; of more the newest, and a count of the others
+KEEP_ALIVE = 15.0  # seconds after which a comment is sent, so that proxies and clients see that all is well
+DEAF = 120.0  # seconds for which a client may not read, until it is let go
+LIFE = 600.0  # seconds of a stream; then the client comes again, and is asked anew who it is
+STREAMS = 64  # clients at once
+HEADERS = MappingProxyType({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})  # nginx would gather frames
+MOST_FILTER = 512  # characters
+
+
+class Filter(NamedTuple):
+    """Which events a client wants: kinds, severity and worse, patterns of hosts; empty is any but metrics."""
+
+    kinds: frozenset[str] = frozenset()
+    severity: int = 0
+    hosts: tuple[str, ...] = ()
+    text: str = ""  # somewhere in text, host, kind or check, in any case
+
+    def wants(self, event: Event) -> bool:
+        """Whether this event passes."""
+        return (
+            (not self.kinds or event.kind in self.kinds)
+            and (not self.severity or SEVERITIES.index(event.severity) >= self.severity)
+            and (not self.hosts or any(fnmatchcase(event.host, pattern) for pattern in self.hosts))
+            and (not self.text or self.text in f"{event.host} {event.kind} {event.check} {event.text}".casefold())
+        )
+
+
+class Ring:
+    """The last events, each with its number in this run of the server; `boot` tells runs apart."""
+
+    def __init__(self, boot: str, most: int = RING) -> None:
+        self.boot = boot
+        self.next = 0  # number of the event that comes next
+        self._events: deque[Event] = deque(maxlen=most)
+        self._frames: dict[int, bytes] = {}
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest event that is held."""
+        return self.next - len(self._events)
+
+    def take(self, events: Sequence[Event]) -> int:
+        """These became durable: how many of them are news, not samples."""
+        news = [event for event in events if event.kind != METRIC]
+        self._events.extend(news)
+        self.next += len(news)
+        return len(news)
+
+    def since(self, number: int) -> Iterator[tuple[int, Event]]:
+        """Events from that number on."""
+        first = self.first
+        return enumerate(islice(self._events, max(0, number - first), None), max(first, number))
+
+    def cursor(self, number: int) -> str:
+        """What a client shows to go on from event `number`."""
+        return f"{self.boot}.{number}"
+
+    def place(self, cursor: str) -> int:
+        """The number in a cursor; -1 if it is of another run, or none."""
+        boot, _, number = cursor.rpartition(".")
+        known = boot == self.boot and number.isascii() and number.isdigit() and len(number) < 19
+        return min(int(number), self.next) if known else -1
+
+    def frame(self, number: int, event: Event) -> bytes:
+        """The event as it is sent; encoded once for all clients of a flush."""
+        if number not in self._frames:
+            head = f"id: {self.cursor(number + 1)}\nevent: event\ndata: ".encode()
+            self._frames[number] = head + _encoder.encode(event) + b"\n\n"
+        return self._frames[number]
+
+    def sent(self) -> None:
+        """A flush is over: encoded frames are not kept."""
+        self._frames.clear()
+
+
+@implementer(IPushProducer)
+class Listener:
+    """One client: its place in the ring. `place` -1: it was away for longer than anybody knows."""
+
+    content_type = "text/event-stream"
+    headers: Mapping[str, str] = HEADERS
+
+    def __init__(self, live: "Live", wanted: Filter, place: int) -> None:
+        self.wanted = wanted
+        self.place = place
+        self.paused_at: float | None = None
+        self.outlet: Outlet | None = None
+        self._live = live
+        self._ends_at = live.now() + LIFE
+
+    def begin(self, outlet: Outlet) -> None:
+        """The client is there; it is told where it stands, and what it missed if it says what it had."""
+        self.outlet = outlet
+        self._live.join(self)
+        outlet.registerProducer(self, True)
+        if self.outlet is not None:
+            self.outlet.write(self._live.greeting(self.place))
+            if self.place < 0:
+                self.place = self._live.ring.next
+            self.flush()
+
+    def end(self) -> None:
+        """It left."""
+        self.outlet = None
+        self._live.leave(self)
+
+    def alive(self, now: float) -> None:
+        """Some time has passed: tell it that all is well, or let it go if it is deaf or was there for long."""
+        if now >= self._ends_at or (self.paused_at is not None and now - self.paused_at >= DEAF):
+            self.close()
+        elif self.paused_at is None and self.outlet is not None:
+            self.outlet.write(b": \n\n")
+
+    def close(self) -> None:
+        """End it from this side; the client goes on from its cursor."""
+        outlet = self.outlet
+        if outlet is not None:
+            self.end()
+            outlet.unregisterProducer()
+            outlet.finish()
+
+    def pauseProducing(self) -> None:
+        """It does not read: nothing is written until it does."""
+        if self.paused_at is None:
+            self.paused_at = self._live.now()
+
+    def resumeProducing(self) -> None:
+        """It reads again."""
+        self.paused_at = None
+        self.flush()
+
+    def stopProducing(self) -> None:
+        """The connection is gone."""
+        self.end()
+
+    def flush(self) -> None:
+        """Write what it has not had, as far as it reads: in one piece, and of very much the newest."""
+        if self.outlet is None or self.paused_at is not None:
+            return
+        ring = self._live.ring
+        found: deque[tuple[int, Event]] = deque(maxlen=BURST)
+        missed = max(0, ring.first - self.place)
+        for number, event in ring.since(self.place):
+            if self.wanted.wants(event):
+                missed += len(found) == BURST
+                found.append((number, event))
+        self.place = ring.next
+        self._live.dropped += missed
+        frames = [ring.frame(number, event) for number, event in found]
+        if missed:
+            frames.insert(0, _missed(missed))
+        if frames:
+            self.outlet.write(b"".join(frames))
+
+
+class Live(Service):
+    """Takes durable events from the bus, and tells clients. `server` is what it calls itself to them."""
+
+    def __init__(self, server: str, boot: str, reactor: Any, most: int = STREAMS, ring: int = RING) -> None:
+        self.setName("live")
+        self.ring = Ring(boot, ring)
+        self.dropped = 0  # frames that clients did not get as they came
+        self._server = server
+        self._reactor = reactor
+        self._most = most
+        self._listeners: set[Listener] = set()
+        self._flush: Any = None
+        self._tick: Any = None
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def now(self) -> float:
+        """Seconds of the clock that counts how long a client has not read."""
+        return float(self._reactor.seconds())
+
+    def stopService(self) -> None:
+        super().stopService()
+        for listener in list(self._listeners):
+            listener.close()
+
+    def heard(self, events: Sequence[Event]) -> None:
+        """These events are durable."""
+        if self.ring.take(events) and self._listeners and self._flush is None:
+            self._flush = self._reactor.callLater(FLUSH, self._flush_all)
+
+    def stream(self, wanted: Filter, cursor: str = "") -> Listener:
+        """A client that is not connected yet. Raises Refusal if there are too many."""
+        if len(self._listeners) >= self._most:
+            raise Refusal(503, "Too many streams", f"{self._most} clients listen already", {"Retry-After": "10"})
+        return Listener(self, wanted, self.ring.place(cursor) if cursor else self.ring.next)
+
+    def join(self, listener: Listener) -> None:
+        """A client is connected."""
+        self._listeners.add(listener)
+        if self._tick is None:
+            self._tick = self._reactor.callLater(KEEP_ALIVE, self._keep_alive)
+
+    def leave(self, listener: Listener) -> None:
+        """It is not any more."""
+        self._listeners.discard(listener)
+        if not self._listeners:
+            for name in ("_flush", "_tick"):
+                call = getattr(self, name)
+                if call is not None:
+                    call.cancel()
+                setattr(self, name, None)
+
+    def greeting(self, place: int) -> bytes:
+        """The first frame: who speaks and since when; `known` is False if what the client had is of another run."""
+        told = {"server": self._server, "boot": self.ring.boot, "known": place >= 0}
+        cursor = self.ring.cursor(place if place >= 0 else self.ring.next)
+        return f"retry: 2000\nid: {cursor}\nevent: hello\ndata: ".encode() + _encoder.encode(told) + b"\n\n"
+
+    def _flush_all(self) -> None:
+        self._flush = None
+        for listener in list(self._listeners):
+            listener.flush()
+        self.ring.sent()
+
+    def _keep_alive(self) -> None:
+        self._tick = self._reactor.callLater(KEEP_ALIVE, self._keep_alive)
+        for listener in list(self._listeners):
+            listener.alive(self.now())
+
+
+def routes(live: Live) -> list[Route]:
+    """The one page of this module."""
+
+    async def answer(call: Call) -> Listener:
+        query = call.query
+        kinds = frozenset(filter(None, query["kind"].split(",")))
+        hosts = tuple(filter(None, query["host"].split(",")))
+        severity = SEVERITIES.index(query["severity"])
+        cursor = call.headers.get("last-event-id", "") or query["after"]
+        return live.stream(Filter(kinds, severity, hosts, query["text"].casefold()), cursor[:MOST_FILTER])
+
+    query = {
+        "kind": Query(str, "only these kinds, between commas", "", 0, MOST_FILTER),
+        "host": Query(str, 'only these hosts: patterns such as "web*", between commas', "", 0, MOST_FILTER),
+        "severity": Query(Severity, "this or worse", "info"),
+        "text": Query(str, "what stands in the text, host, kind or check, in any case", "", 0, MOST_FILTER),
+        "after": Query(str, "the id of the last frame had, where Last-Event-ID cannot be sent", "", 0, MOST_FILTER),
+    }
+    summary = "Events as they become durable, as Server-Sent Events; metrics are left out"
+    return [
+        Route(
+            "GET", "/api/live", "read", answer, summary, query=query,
+            refuses={503: "Too many clients listen already."}, content_type=Listener.content_type,
+        )
+    ]  # fmt: skip
+
+
+def _missed(count: int) -> bytes:
+    return b'event: missed\ndata: {"missed":%d}\n\n' % count
+
+
+_encoder = json.Encoder()

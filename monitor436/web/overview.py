@@ -1,0 +1,174 @@
+"""The whole fleet in one answer: how many hosts are how, in all and in each group, and a letter for every host."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from monitor436.model.checks_seen import HostSeen
+from monitor436.model.host_rows import HostRow, Listed, Wanted, chosen, listed, row
+from monitor436.model.hosts.host import UP, Host, Seen
+from monitor436.web.route import Call, Route
+
+FRESH = 0.25  # seconds for which an answer is given again: many pages may be open
+WORST = 40  # hosts that the text shows
+LETTERS = {"up": "u", "late": "l", "down": "d", "stopped": "s", "unknown": "n"}
+WORSE = {"critical": "c", "warning": "w"}  # of a host that is up
+
+
+class Roster(Protocol):
+    """Who is known."""
+
+    def names(self) -> Iterable[str]:
+        """Every host."""
+
+    def get(self, name: str, /) -> Host | None:
+        """What is known of a host."""
+
+    def restless(self, name: str, /) -> bool:
+        """Whether a host flaps, or two machines speak under its name."""
+
+    def seen(self, now: float, names: Iterable[str], /) -> list[Seen]:
+        """How these hosts are, in this order."""
+
+
+class ChecksOf(Protocol):
+    """What events told of checks."""
+
+    def of(self, host: str, /) -> HostSeen:
+        """Those of a host."""
+
+
+class GroupNow(Struct):
+    """A group of the plans: hosts by state, and in `cells` a letter for each in the order of names: up, late, down,
+    stopped, never heard (n), or up with warning or critical checks.
+    """
+
+    name: str
+    hosts: dict[str, int]
+    cells: str
+
+
+class Overview(Struct):
+    """The fleet. `worse` counts hosts that are critical, and those that are warning or worse; `checks` the bad ones.
+
+    A host of several groups is in each of them; one of none is in the group "". `silenced` counts silences in force.
+    """
+
+    server: str
+    hosts: dict[str, int]
+    worse: dict[str, int]
+    checks: dict[str, int]
+    groups: list[GroupNow]
+    degraded: str = ""
+    silenced: int = 0
+
+    @property
+    def all(self) -> int:
+        """How many hosts there are."""
+        return sum(self.hosts.values())
+
+
+class OverviewPage:
+    """GET /api/overview, and the same as plain text. `degraded()` says what is wrong with this server, if anything."""
+
+    def __init__(
+        self,
+        server: str,
+        roster: Roster,
+        checks: ChecksOf,
+        groups: Callable[[str], Sequence[str]],
+        degraded: Callable[[], str],
+        monotonic: Callable[[], float],
+        silenced: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._server = server
+        self._roster = roster
+        self._checks = checks
+        self._groups = groups
+        self._degraded = degraded
+        self._monotonic = monotonic
+        self._silenced = silenced
+        self._kept: Overview | None = None
+        self._kept_at = 0.0
+
+    def routes(self) -> list[Route]:
+        """One page."""
+        summary = "The fleet: how many hosts are how, in all and by group, and a letter for every host."
+        return [Route("GET", "/api/overview", "read", self.get, summary, gives=Overview)]
+
+    async def get(self, call: Call) -> Overview:
+        """The fleet now, or as it was a moment ago."""
+        now = self._monotonic()
+        if self._kept is None or now - self._kept_at >= FRESH:
+            self._kept, self._kept_at = self._counted(), now
+        return self._kept
+
+    async def text(self, call: Call) -> str:
+        """The same for a terminal, with those hosts that are worst."""
+        told = await self.get(call)
+        bad = chosen(self._listed(), Wanted(severity="warning"), "-severity")
+        shown = bad[:WORST]
+        seen = self._roster.seen(self._monotonic(), [each.name for each in shown])
+        rows = [row(each, how, self._checks.of(each.name)) for each, how in zip(shown, seen, strict=True)]
+        return as_text(told, rows, len(bad) - len(shown))
+
+    def _counted(self) -> Overview:
+        states: Counter[str] = Counter()
+        worse: Counter[str] = Counter(critical=0, warning=0)
+        checks: Counter[str] = Counter(critical=0, warning=0)
+        groups: dict[str, tuple[Counter[str], list[str]]] = {}
+        for each in self._listed():
+            state = each.host.state
+            states[state] += 1
+            letter = LETTERS.get(state, "n")
+            if each.severity != "info":
+                worse["warning"] += 1
+                worse["critical"] += each.severity == "critical"
+                checks.update(self._checks.of(each.name).tally())
+                letter = WORSE[each.severity] if state == UP else letter
+            for group in each.groups or ("",):
+                among = groups.setdefault(group, (Counter(), []))
+                among[0][state] += 1
+                among[1].append(letter)
+        by_name = [GroupNow(name, dict(counts), "".join(cells)) for name, (counts, cells) in sorted(groups.items())]
+        by_name.sort(key=lambda group: not group.name)  # those of none come last
+        return Overview(
+            self._server, dict(states), dict(worse), dict(checks), by_name, self._degraded(), self._silenced()
+        )
+
+    def _listed(self) -> Iterable[Listed]:
+        for name in sorted(self._roster.names()):
+            host = self._roster.get(name)
+            if host is not None:
+                yield listed(host, self._checks.of(name), self._roster.restless(name), self._groups(name))
+
+
+def as_text(told: Overview, rows: Sequence[HostRow], more: int) -> str:
+    """An overview as lines of plain text, with the hosts in `rows`; nothing in it moves a cursor."""
+    up = told.hosts.get(UP, 0)
+    lines = [f"{_plain(told.server)}: {up:,} of {told.all:,} hosts are up"]
+    if told.degraded:
+        lines.append(f"this server has a trouble of its own: {_plain(told.degraded)}")
+    lines.append("  ".join(f"{state} {much:,}" for state, much in sorted(told.hosts.items()) if state != UP))
+    lines.append(f"checks: {told.checks['critical']:,} critical, {told.checks['warning']:,} warning")
+    if told.silenced:
+        lines.append(f"silences: {told.silenced}")
+    named = [group for group in told.groups if group.name]
+    if named:
+        wide = max(len(group.name) for group in named)
+        lines += [
+            "",
+            *(f"{group.name:{wide}}  {group.hosts.get(UP, 0):>6,} of {len(group.cells):,} up" for group in named),
+        ]
+    if rows:
+        wide = max(len(each.name) for each in rows)
+        lines += ["", *(f"{each.severity:8}  {each.name:{wide}}  {each.state:7}  {_plain(each.text)}" for each in rows)]
+    if more:
+        lines.append(f"… and {more:,} more hosts")
+    return "\n".join(line.rstrip() for line in lines if line or line == "") + "\n"
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

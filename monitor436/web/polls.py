@@ -1,0 +1,105 @@
+"""Status polls over HTTP: how their targets are, and their last rounds."""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from monitor436.model.polls import Kept, Seen, Summary
+from monitor436.web.route import Call, Query, Refusal, Route
+
+MOST = 10_000  # targets in an answer
+
+Known = Callable[[], Mapping[str, Kept]]  # what each poll knows, by its name
+
+
+class PollRow(Struct):
+    """A poll and its last round, None before the first. `untrusted` says why rounds say nothing of the targets."""
+
+    name: str
+    targets: int
+    failing: int
+    untrusted: str
+    last: Summary | None
+
+
+class PollsPage(Struct):
+    """All polls, by name."""
+
+    polls: list[PollRow]
+
+
+class TargetRow(Seen):
+    """A target: `last` has a letter a round, the newest last, "." or "x"."""
+
+    name: str = ""
+
+
+class GroupRow(Struct):
+    """Targets of one application and version: how many, and how many of them do not fail."""
+
+    application: str
+    version: str
+    targets: int
+    well: int
+
+
+class OnePoll(PollRow):
+    """A poll with its last rounds, the newest last, its groups, and some of its targets, the failing ones first."""
+
+    rounds: list[Summary]
+    groups: list[GroupRow]
+    shown: list[TargetRow]
+
+
+class PollPages:
+    """The pages over what polls know."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+
+    def routes(self) -> list[Route]:
+        """All of them, and one."""
+        query = {
+            "rounds": Query(int, "the last so many rounds", 100, 0, 100),
+            "most": Query(int, "so many targets", 100, 0, MOST),
+        }
+        return [
+            Route("GET", "/api/polls", "read", self.every, "The polls and how their targets are.", gives=PollsPage),
+            Route(
+                "GET", "/api/polls/{poll}", "read", self.one, "A poll, its last rounds and its targets.", gives=OnePoll,
+                query=query, refuses={404: "There is no such poll."},
+            ),
+        ]  # fmt: skip
+
+    async def every(self, call: Call) -> PollsPage:
+        """By name."""
+        return PollsPage([PollRow(*_row(name, kept)) for name, kept in sorted(self._known().items())])
+
+    async def one(self, call: Call) -> OnePoll:
+        """One by its name."""
+        name, polls = call.values["poll"], self._known()
+        if name not in polls:
+            raise Refusal(404, "Not Found", f"no poll {name[:100]!r}; there are: {', '.join(sorted(polls)) or 'none'}")
+        kept = polls[name]
+        rounds = kept.rounds[-call.query["rounds"] :] if call.query["rounds"] else []
+        targets = sorted(kept.targets.items(), key=lambda each: (not each[1].failing, not each[1].reason, each[0]))
+        shown = [
+            TargetRow(seen.last, seen.failing, seen.application, seen.version, seen.reason, seen.since, target)
+            for target, seen in targets[: call.query["most"]]
+        ]
+        return OnePoll(*_row(name, kept), rounds, _groups(kept), shown)
+
+
+def _groups(kept: Kept) -> list[GroupRow]:
+    found: dict[tuple[str, str], GroupRow] = {}
+    for seen in kept.targets.values():
+        key = seen.application, seen.version
+        group = found.get(key) or found.setdefault(key, GroupRow(*key, 0, 0))
+        group.targets += 1
+        group.well += not seen.failing
+    return [found[key] for key in sorted(found)]
+
+
+def _row(name: str, kept: Kept) -> tuple[str, int, int, str, Summary | None]:
+    failing = sum(seen.failing for seen in kept.targets.values())
+    return name, len(kept.targets), failing, kept.untrusted, kept.rounds[-1] if kept.rounds else None

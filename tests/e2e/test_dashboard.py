@@ -1,0 +1,350 @@
+"""The dashboard in a real browser."""
+
+import os
+import socket
+import time
+import unittest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from tests.e2e.browser import ABSENT, PHONE, Chromium, MadeUpFleet, signed_in
+from tests.e2e.patience import eventually, pause
+from tests.e2e.stage import Stage
+
+MINUTES = float(os.environ.get("M436_MINUTES", "0"))
+SHOWN = 15.0  # seconds in which a page has drawn what it is to show
+SOON = 2.0  # seconds in which what is durable is to be seen
+HOSTS = 60
+PAGES = {
+    "fleet": ("#/", "tbody tr"),
+    "host": ("#/host/app001", ".chart canvas"),
+    "events": ("#/events", ".events li"),
+    "polls": ("#/polls", "svg.rounds"),
+    "silences": ("#/silences", "form"),
+}
+
+try:
+    from axe_playwright_python.sync_playwright import Axe
+except ImportError:
+    Axe = None  # type: ignore[assignment,misc]
+
+
+@unittest.skipIf(ABSENT, ABSENT)
+class LiveTests(Stage):
+    """A real server and real agents."""
+
+    def test_a_host_that_dies_and_returns_is_seen_while_the_page_is_open(self) -> None:
+        """Within two seconds of the event, without a reload. The link is that of the command, and good once."""
+        server = self.server().start()
+        self.joined(server, "web1")
+        other = self.joined(server, "web2")
+        status, said = server.command("dashboard", "--name", "ann")
+        self.assertEqual(status, 0, said)
+        link = said.splitlines()[0]
+        browser = Chromium()
+        self.addCleanup(browser.close)
+        with browser.page() as page:
+            signed_in(page, link)
+            page.wait_for_selector("text=All 2 hosts are up")
+            page.wait_for_selector("#link[data-state=live]")
+            self.assertNotIn("link", page.url)
+            other.kill()
+            server.event(kind="host_down", host="web2")
+            seconds = _until(page, "text=1 of 2 hosts are up")
+            page.wait_for_selector("tr[data-key=web2] .state.down")
+            self.assertLess(seconds, SOON)
+            other.start()
+            server.event(kind="host_up", host="web2")
+            self.assertLess(_until(page, "text=All 2 hosts are up"), SOON)
+            self.assertIn("All 2 hosts are up", page.text_content("#said"))  # a screen reader is told, too
+        with browser.page() as page:
+            page.goto(link)
+            page.wait_for_selector("text=this link was used before")
+            _, token = server.command("token", "new", "bob", "--scope", "read")
+            page.fill("#token", "m436_wrong")
+            page.press("#token", "Enter")
+            page.wait_for_selector("text=not good here")
+            page.fill("#token", token.split()[0])
+            page.press("#token", "Enter")
+            page.wait_for_selector("text=All 2 hosts are up")
+            page.reload()
+            page.wait_for_selector("text=All 2 hosts are up")
+            page.click("text=Sign out")
+            page.wait_for_selector("#token")
+            self.assertEqual(page.context.cookies(), [])
+
+
+@unittest.skipIf(ABSENT, ABSENT)
+class PageTests(unittest.TestCase):
+    """Every view, over a fleet that is made up."""
+
+    folder: ClassVar[Any]
+    fleet: ClassVar[MadeUpFleet]
+    browser: ClassVar[Chromium]
+    cookies: ClassVar[Any]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.folder = TemporaryDirectory(prefix="m436-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.fleet = MadeUpFleet(Path(cls.folder.name) / "site", HOSTS)
+        cls.addClassCleanup(cls.fleet.close)
+        cls.browser = Chromium()
+        cls.addClassCleanup(cls.browser.close)
+        with cls.browser.page() as page:
+            cls.cookies = signed_in(page, cls.fleet.link)
+
+    def open(self, page: Any, name: str) -> None:
+        """Go to a view, and wait until it shows something."""
+        path, shows = PAGES[name]
+        page.goto(f"{self.fleet.root}/{path}")
+        page.wait_for_selector(shows)
+
+    def test_the_list_is_filtered_sorted_and_told_of_in_the_address(self) -> None:
+        """By a word, a state, a group; what stands in the address is there again after a reload."""
+        with self.browser.page(cookies=self.cookies) as page:
+            self.open(page, "fleet")
+            page.fill("#search", "db0")
+            _counted(page, "tbody tr", 7)
+            self.assertIn("text=db0", page.url)
+            page.reload()
+            _counted(page, "tbody tr", 7)
+            page.click("thead >> text=Host")
+            page.wait_for_selector("th[aria-sort=ascending] >> text=Host")
+            page.press("#search", "Escape")
+            _counted(page, "tbody tr", 60)
+            page.click(".chip >> text=down")
+            _counted(page, "tbody tr", 1)
+            page.click(".chip >> text=down")
+            page.click(".group >> text=mail")
+            _counted(page, "tbody tr", 3)
+
+    def test_a_host_shows_why_its_checks_its_rules_and_charts_with_tables(self) -> None:
+        """The chart has ink on it, and the table behind it the same values."""
+        with self.browser.page(cookies=self.cookies) as page:
+            self.open(page, "host")
+            page.wait_for_selector("text=disk on fire")
+            page.wait_for_selector(".why >> text=hostile")
+            page.wait_for_selector("td >> text=all.yaml:10")
+            eventually(lambda: page.evaluate(INK), SHOWN, "ink on a chart")
+            page.click(".chart summary >> nth=0")
+            eventually(lambda: page.locator(".chart details[open] tbody tr").count() > 50, SHOWN, "a table")
+            page.click("text=Day")
+            eventually(lambda: page.evaluate(INK), SHOWN, "ink on a chart")
+            self.assertGreater(page.locator(".chart").count(), 5)
+
+    def test_what_hosts_say_is_text_and_nothing_else(self) -> None:
+        """Markup stays letters, and what turns or hides text is spelt out."""
+        with self.browser.page(cookies=self.cookies) as page:
+            for name in ("host", "events"):
+                self.open(page, name)
+                page.wait_for_selector("text=<img src=x onerror=alert(1)>")
+                self.assertEqual(page.locator("main img, main script").count(), 0)
+                shown = page.text_content("main")
+                self.assertIn("\\u202e", shown)
+                self.assertNotRegex(shown, "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e]")
+
+    def test_events_come_and_can_be_held_and_filtered(self) -> None:
+        """The newest on top; what does not pass the filter is not sent at all."""
+        with self.browser.page(cookies=self.cookies) as page:
+            self.open(page, "events")
+            page.wait_for_selector("#link[data-state=live]")
+            before = page.locator(".events li").count()
+            self.fleet.turn(5)
+            _counted(page, ".events li", before + 5)
+            page.click("text=Hold")
+            self.fleet.turn(3)
+            page.wait_for_selector("text=Go on (3 new events)")
+            self.assertEqual(page.locator(".events li").count(), before + 5)
+            page.click("text=Go on")
+            _counted(page, ".events li", before + 8)
+            page.fill("#search", "disk on fire")
+            _counted(page, ".events li", 1)
+            self.fleet.turn(20)
+            page.select_option("select", "critical")
+            page.wait_for_selector("text=No event is like that yet.")
+
+    def test_polls_show_rounds_and_rates(self) -> None:
+        """By application and version; who fails, and why; and the rounds as a table."""
+        with self.browser.page(cookies=self.cookies) as page:
+            self.open(page, "polls")
+            page.wait_for_selector("text=2 targets fail")
+            page.wait_for_selector("tr:has-text('shop') >> text=93.7 %")
+            page.click("summary >> text=Table")
+            _counted(page, "details[open] tbody tr", 100)
+
+    def test_a_silence_is_set_seen_and_ended_and_a_trouble_acknowledged(self) -> None:
+        """By who may; the page of one who may only look has no form, and its cookie no power."""
+        with self.browser.page(cookies=self.cookies) as page:
+            page.goto(f"{self.fleet.root}/#/host/app006")
+            page.click(".acts >> text=Silence")
+            page.fill("[name=text]", "disk is being changed")
+            page.press("[name=text]", "Enter")
+            page.wait_for_selector("text=silenced")
+            page.click(".acts >> text=Acknowledge")
+            page.fill("[name=text]", "on it")
+            page.press("[name=text]", "Enter")
+            page.wait_for_selector("text=by ann: on it")
+            self.open(page, "silences")
+            page.wait_for_selector("tr:has-text('disk is being changed') >> text=ann")
+            page.wait_for_selector("tr:has-text('by ann: on it') >> text=app006")
+            page.click("td button")
+            page.wait_for_selector("text=nothing is silenced")
+        with self.browser.page() as page:
+            signed_in(page, self.fleet.new_link("read"))
+            page.goto(f"{self.fleet.root}/#/silences")
+            page.wait_for_selector("text=sign in with monitor436 dashboard --admin")
+            self.assertEqual(page.locator("form.sheet").count(), 0)
+            refused = page.evaluate(ACKNOWLEDGE)
+            self.assertEqual(refused, 403)
+
+    def test_everything_is_reached_with_the_keyboard(self) -> None:
+        """The first stop skips the head; / searches, arrows walk the rows, Enter opens, letters change the page."""
+        with self.browser.page(cookies=self.cookies) as page:
+            self.open(page, "fleet")
+            page.keyboard.press("Tab")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "skip")
+            page.keyboard.press("Enter")
+            self.assertEqual(page.evaluate("document.activeElement.tagName"), "H1")
+            page.keyboard.press("/")
+            page.keyboard.type("web00")
+            _counted(page, "tbody tr", 9)
+            page.keyboard.press("ArrowDown")
+            page.keyboard.press("ArrowDown")
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            self.assertEqual(outline, "solid")
+            name = page.evaluate("document.activeElement.textContent")
+            page.keyboard.press("Enter")
+            page.wait_for_selector(f"h1 >> text={name}")
+            self.assertEqual(page.evaluate("document.activeElement.tagName"), "H1")
+            for key, title in (("e", "Events"), ("p", "Polls"), ("s", "Silences"), ("f", "hosts are up")):
+                page.keyboard.press(key)
+                page.wait_for_selector(f"h1 >> text={title}")
+            page.keyboard.press("?")
+            page.wait_for_selector("dialog[open]")
+            page.keyboard.press("Escape")
+            page.keyboard.press("t")
+            self.assertEqual(page.evaluate("document.documentElement.dataset.theme"), "light")
+
+    def test_a_phone_shows_all_of_it(self) -> None:
+        """Nothing is wider than 360 points."""
+        with self.browser.page(size=PHONE, cookies=self.cookies) as page:
+            for name in PAGES:
+                self.open(page, name)
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                self.assertLessEqual(wide, PHONE["width"], name)
+
+    @unittest.skipIf(Axe is None, "no axe-playwright-python here")
+    def test_axe_finds_nothing_to_mend(self) -> None:
+        """On every page, light and dark, with a form and a table open; and where one signs in."""
+        found = []
+        with self.browser.page() as page:
+            page.goto(self.fleet.root + "/")
+            page.wait_for_selector("#token")
+            found += _violations(page, "sign-in")
+        with self.browser.page(cookies=self.cookies) as page:
+            for name in PAGES:
+                self.open(page, name)
+                if name == "host":
+                    page.click(".chart summary >> nth=0")
+                    page.click(".acts >> text=Silence")
+                found += _violations(page, name)
+        self.assertEqual(found, [])
+
+
+@unittest.skipIf(ABSENT, ABSENT)
+class ScaleTests(unittest.TestCase):
+    """5,000 hosts with ten checks each."""
+
+    def test_a_large_fleet_is_seen_at_once_and_costs_no_more_with_time(self) -> None:
+        """First useful paint, the page's heap while events come (M436_MINUTES=10 for long), and a deaf client."""
+        with TemporaryDirectory(prefix="m436-") as folder:
+            fleet = MadeUpFleet(Path(folder) / "site", 5000)
+            self.addCleanup(fleet.close)
+            browser = Chromium()
+            self.addCleanup(browser.close)
+            with browser.page() as page:
+                cookies = signed_in(page, fleet.link)
+            with browser.page(cookies=cookies) as page:
+                page.goto(fleet.root + "/")
+                page.wait_for_selector("tbody tr")
+                painted = page.evaluate("performance.getEntriesByName('painted')[0].startTime") / 1000
+                self.assertLess(painted, 2.0)
+                self._deaf(fleet, cookies[0]["value"])
+                page.goto(f"{fleet.root}/#/events")
+                page.wait_for_selector("#link[data-state=live]")
+                self._long(fleet, page)
+                print(f"\nfirst useful paint {painted:.2f} s")
+
+    def _deaf(self, fleet: MadeUpFleet, cookie: str) -> None:
+        """Twenty clients that listen to everything and never read."""
+        where = urlsplit(fleet.root)
+        clients = []
+        for _ in range(20):
+            client = socket.create_connection((where.hostname or "", where.port or 0))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(f"GET /api/live HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: m436={cookie}\r\n\r\n".encode())
+            self.addCleanup(client.close)
+            clients.append(client)
+        pause(0.5)
+        fleet.turn(4000)
+        before = fleet.memory
+        fleet.turn(4000)
+        self.assertLess(fleet.memory - before, 20 << 20)
+        for client in clients:
+            client.close()
+
+    def _long(self, fleet: MadeUpFleet, page: Any) -> None:
+        """The heap of the page does not grow, and its list stays bounded."""
+        fleet.turn(1500)
+        first = _heap(page)
+        end = time.monotonic() + MINUTES * 60
+        while True:
+            fleet.turn(500)
+            pause(0.5)
+            if time.monotonic() >= end:
+                break
+        eventually(lambda: _heap(page) < first * 1.3 + (2 << 20), 10, f"a heap of about {first} bytes")
+        self.assertLessEqual(page.locator(".events li").count(), 500)
+
+
+INK = """() => {
+  const drawn = document.querySelector('.chart canvas');
+  if (!drawn || !drawn.width) return false;
+  return drawn.getContext('2d').getImageData(0, 0, drawn.width, drawn.height).data.some((each) => each > 0);
+}"""
+ACKNOWLEDGE = """() => fetch('api/acknowledgements', {method: 'POST', body: '{"host": "app001", "text": "x"}',
+  headers: {'Content-Type': 'application/json', 'X-Monitor436': '1'}}).then((answer) => answer.status)"""
+
+
+def _counted(page: Any, selector: str, wanted: int) -> None:
+    """Wait until a page has so many of them."""
+    eventually(lambda: page.locator(selector).count() == wanted, SHOWN, f"{wanted} of {selector}")
+
+
+def _until(page: Any, selector: str) -> float:
+    """Seconds until a page shows it."""
+    began = time.monotonic()
+    page.wait_for_selector(selector)
+    return time.monotonic() - began
+
+
+def _heap(page: Any) -> int:
+    """Bytes of JavaScript's heap, what nobody holds left out."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    used = session.send("Runtime.getHeapUsage")["usedSize"]
+    session.detach()
+    return int(used)
+
+
+def _violations(page: Any, where: str) -> list[str]:
+    """Every rule in the light, and in the dark those that colours decide."""
+    found = []
+    for scheme, rules in (("light", {}), ("dark", {"runOnly": ["cat.color"]})):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        violations = Axe().run(page, options=rules).response["violations"]
+        found += [f"{scheme} {where}: {each['id']}: {each['nodes'][0]['html'][:200]}" for each in violations]
+    return found
