@@ -56,6 +56,13 @@ class FlappingTests(unittest.TestCase):
         kinds, self.told = [event.kind for event in self.told], []
         return kinds
 
+    def test_lists_can_tell_who_is_restless(self) -> None:
+        """Who flaps, and not who merely came back."""
+        self.goes_down_and_comes_back(1)
+        self.assertFalse(self.known.restless("web1"))
+        self.goes_down_and_comes_back(1)
+        self.assertEqual([self.known.restless(name) for name in ("web1", "web2")], [True, False])
+
     def test_the_fourth_change_is_told_with_the_flapping_and_nothing_after_it(self) -> None:
         """Whatever it does then: goes down, comes back, is rebooted, is stopped."""
         self.kinds()

@@ -92,6 +92,22 @@ class HostTests(unittest.TestCase):
         self.assertEqual(files.hosts(), ("web1", "web2"))
 
 
+class GroupTests(unittest.TestCase):
+    def test_a_host_is_in_the_groups_that_name_it_and_in_those_around_them(self) -> None:
+        """By name, by pattern, through other groups and circles; by name in order."""
+        files = book(
+            a="groups: {web: ['web*'], shop: ['@web', db1], all: ['@shop', '@all'], one: ['@two'], two: ['@one', db2]}"
+        )
+        for host, groups in (
+            ("web1", ("all", "shop", "web")),
+            ("db1", ("all", "shop")),
+            ("db2", ("one", "two")),
+            ("x", ()),
+        ):
+            self.assertEqual(files.groups(host), groups)
+            self.assertEqual(files.groups(host), groups)
+
+
 class OrderTests(unittest.TestCase):
     def test_files_apply_in_the_order_of_their_names(self) -> None:
         """A later check of the same name replaces the earlier one, and stands in its place."""

@@ -195,6 +195,7 @@ class GaugeTests(SynchronousTestCase):
         for begins, ends in ((0.0, 2.0), (2.0, 2.5), (3.0, 4.0)):
             watch.starts(begins)
             watch.stops(ends)
+        self.assertEqual((watch.count, watch.total), (3, 3.5))
         self.assertEqual(watch.longest(5.0), 2.0)
         self.assertEqual(watch.longest(5.0), 0.0)
         watch.starts(6.0)

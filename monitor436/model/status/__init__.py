@@ -1,0 +1,1 @@
+"""The state of every host and check, from the events alone."""

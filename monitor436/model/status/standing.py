@@ -1,0 +1,131 @@
+"""How it stands with hosts and checks: the tables of the board. What is well takes next to no room."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from monitor436.model.event import Event, Severity
+from monitor436.model.hosts.flapping import Flapping
+from monitor436.model.status.change import Subject
+
+MOST_CHECKS = 2000  # of one host, whatever it sends
+MOST_PARTS = 200  # of one check that are bad at once
+
+
+class Part(Struct):
+    """One thing that is bad about a check or a host. `since`: epoch seconds; `last`: the last reports, newest last;
+    `acked`: who knows of it, if anybody, and of which severity that was; `over`: the end of it was announced.
+    """
+
+    since: float
+    severity: Severity = "info"
+    text: str = ""
+    event: str = ""
+    tags: tuple[str, ...] = ()
+    last: str = ""
+    acked: str = ""
+    acked_at: str = ""
+    over: bool = False
+
+
+Parts = dict[str, Part]  # by `of`
+
+
+class Flaps(Flapping):
+    """Which subjects flap."""
+
+    def names(self) -> list[str]:
+        """Those that turned of late."""
+        return list(self._turns)
+
+
+class HostNow:
+    """A host: its state, and what is bad by check; None for a check that is well. The check "" is the host itself."""
+
+    __slots__ = ("checks", "cut", "name", "since", "state", "text")
+
+    def __init__(self, name: str, state: str = "", since: float = 0.0, text: str = "", cut: bool = False) -> None:
+        self.name = name
+        self.state = state  # "" until something is told of the host itself
+        self.since = since
+        self.text = text
+        self.cut = cut  # it was lost with its segment, and is not back
+        self.checks: dict[str, Parts | None] = {}
+
+
+class Standings:
+    """Every host by its name, "" being the server itself."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, HostNow] = {}
+        self._names: dict[str, str] = {}  # of checks, each kept once for all hosts
+
+    def host(self, name: str) -> HostNow:
+        """A host, known from now on."""
+        host = self.hosts.get(name)
+        if host is None:
+            host = self.hosts[name] = HostNow(name)
+        return host
+
+    def spelt(self, check: str) -> str:
+        """The name of a check, the same object for every host."""
+        return self._names.setdefault(check, check)
+
+    def part(self, subject: Subject) -> Part | None:
+        """What is bad about a subject; None if nothing is."""
+        host = self.hosts.get(subject.host)
+        parts = host.checks.get(subject.check) if host else None
+        return parts.get(subject.of) if parts else None
+
+    def severity(self, subject: Subject) -> Severity:
+        """How bad it is; "info" if it is well or not known."""
+        part = self.part(subject)
+        return part.severity if part else "info"
+
+    def bad(self) -> Iterator[tuple[Subject, Part]]:
+        """Everything that is bad."""
+        for name, host in self.hosts.items():
+            yield from self.bad_of(name, host)
+
+    def bad_of(self, name: str, host: HostNow) -> Iterator[tuple[Subject, Part]]:
+        """Everything that is bad about a host."""
+        for check, parts in host.checks.items():
+            for of, part in parts.items() if parts else ():
+                if part.severity != "info":
+                    yield Subject(name, check, of), part
+
+    def put(self, subject: Subject, severity: Severity, event: Event, now: float) -> Part | None:
+        """Its state from now on. None if there is no room for it."""
+        checks = self.host(subject.host).checks
+        parts = checks.get(subject.check)
+        if parts is None:
+            if subject.check not in checks and len(checks) >= MOST_CHECKS:
+                return None
+            parts = checks[self.spelt(subject.check)] = {}
+        part = parts.get(subject.of)
+        if part is None:
+            if len(parts) >= MOST_PARTS:
+                return None
+            part = parts[subject.of] = Part(now)
+        if part.severity != severity:
+            part.since = now
+        part.severity, part.text, part.tags, part.event = severity, event.text, event.tags, event.id
+        return part
+
+    def drop(self, subject: Subject) -> None:
+        """It is well. The check is still known of."""
+        host = self.hosts.get(subject.host)
+        parts = host.checks.get(subject.check) if host else None
+        if host is None or not parts:
+            return
+        parts.pop(subject.of, None)
+        if not parts and subject.check:
+            host.checks[subject.check] = None
+        elif not parts:
+            del host.checks[""]
+
+    def known(self, host_name: str, check: str) -> None:
+        """There is such a check."""
+        host = self.hosts.get(host_name)
+        if host is not None and check and check not in host.checks and len(host.checks) < MOST_CHECKS:
+            host.checks[self.spelt(check)] = None

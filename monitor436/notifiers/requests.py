@@ -1,0 +1,129 @@
+"""One HTTP request: nothing is followed, nothing is kept open, and there is one deadline around it all."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from treq.client import HTTPClient
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    Agent,
+    BrowserLikePolicyForHTTPS,
+    HTTPConnectionPool,
+    ResponseNeverReceived,
+    _HTTP11ClientFactory,
+)
+from twisted.web.http_headers import Headers
+
+from monitor436.notifiers.notifier import NotSent, content
+
+MOST = 65536  # bytes of an answer that are read
+SHOWN = 200  # characters of it in a sentence
+MOST_CA = 1 << 20
+END = b"-----END CERTIFICATE-----"
+LATER = (408, 425, 429)  # statuses that are no refusal
+
+
+class _Quiet(_HTTP11ClientFactory):
+    """Not worth a line of the log for each."""
+
+    noisy = False
+
+
+class _Body(Protocol):
+    """The beginning of a body."""
+
+    def __init__(self, done: "Deferred[bytes]") -> None:
+        self._done = done
+        self._read = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Enough is enough."""
+        self._read += data
+        if len(self._read) > MOST:
+            self.transport.abortConnection()  # type: ignore[union-attr]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """However it ended."""
+        if not self._done.called:
+            self._done.callback(self._read)
+
+
+class Requests:
+    """Requests to one address. `ca`: PEM certificates that are trusted instead of the system's."""
+
+    def __init__(self, url: str, ca: str, within: float, reactor: Any) -> None:
+        self._url = url
+        self._ca = ca
+        self._within = within
+        self._reactor = reactor
+
+    async def send(self, method: str, body: bytes, headers: Mapping[str, str], path: str = "") -> bytes:
+        """The beginning of the answer, if its status is 2xx. Raises NotSent."""
+        running = Deferred.fromCoroutine(self._exchange(method, body, headers, path))
+        call = self._reactor.callLater(self._within, running.cancel)
+        try:
+            return await running
+        except CancelledError:
+            raise NotSent(f"no answer within {self._within:g} s") from None
+        finally:
+            if call.active():
+                call.cancel()
+
+    async def _exchange(self, method: str, body: bytes, headers: Mapping[str, str], path: str) -> bytes:
+        client = HTTPClient(self._agent())
+        fields = Headers({name: [value] for name, value in headers.items()})
+        try:
+            answer = await client.request(
+                method,
+                self._url.rstrip("/") + path if path else self._url,
+                data=body or None,
+                headers=fields,
+                allow_redirects=False,
+                unbuffered=True,
+                reactor=self._reactor,
+            )
+            reading: Deferred[bytes] = Deferred(_abort(answer))
+            answer.deliverBody(_Body(reading))
+            told = await reading
+        except (NotSent, CancelledError):
+            raise
+        except ResponseNeverReceived as problem:
+            reasons = [reason.value for reason in problem.reasons]
+            if any(isinstance(reason, CancelledError) for reason in reasons):
+                raise CancelledError() from None
+            raise NotSent(_sentence(reasons[0] if reasons else problem)) from None
+        except Exception as problem:  # treq, Twisted and OpenSSL have many
+            raise NotSent(_sentence(problem)) from None
+        if 200 <= answer.code < 300:
+            return told
+        said = told[:SHOWN].decode("utf-8", "replace")
+        refused = 400 <= answer.code < 500 and answer.code not in LATER
+        raise NotSent(f"status {answer.code}: {said}".rstrip(": "), for_good=refused)
+
+    def _agent(self) -> Agent:
+        pool = HTTPConnectionPool(self._reactor, persistent=False)
+        pool._factory = _Quiet
+        if not self._ca:
+            return Agent(self._reactor, connectTimeout=self._within, pool=pool)
+        pieces = content(self._ca, MOST_CA).split(END)[:-1]
+        try:
+            trust = trustRootFromCertificates([Certificate.loadPEM(piece + END + b"\n") for piece in pieces])
+        except Exception:  # OpenSSL has many ways to say so
+            raise NotSent(f"{self._ca}: expected PEM certificates") from None
+        return Agent(self._reactor, BrowserLikePolicyForHTTPS(trust), self._within, pool=pool)
+
+
+def _abort(answer: Any) -> Callable[[object], None]:
+    def abort(_: object) -> None:
+        transport = getattr(answer.original, "_transport", None)
+        if transport is not None:
+            transport.abortConnection()
+
+    return abort
+
+
+def _sentence(problem: BaseException) -> str:
+    return str(problem).strip() or type(problem).__name__

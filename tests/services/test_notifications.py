@@ -1,0 +1,270 @@
+"""Board and notifications as a server has them, on real files: killed and started again wherever it may be."""
+
+import errno
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from monitor436.acts import Act, Acts
+from monitor436.model import event as kinds
+from monitor436.model.event import Event
+from monitor436.model.notify.notice import Item, Notice
+from monitor436.model.settings.notify import Command, Notify
+from monitor436.model.settings.status import Status
+from monitor436.notifiers.notifier import Notifier, NotSent
+from monitor436.services.board import BoardService
+from monitor436.services.event_log import lines
+from monitor436.services.notifications import Notifications
+from tests.model.notified import BEGIN, OPS, check, down, happening, up
+
+NOTIFY = Notify(command=OPS, group_wait=2.0)
+
+
+class Told:
+    """A notifier of whoever is told."""
+
+    refresh = 0.0
+
+    def __init__(self, house: "House") -> None:
+        self._house = house
+
+    async def send(self, notice: Notice) -> None:
+        """Unless nobody is there."""
+        if self._house.away:
+            raise NotSent("away")
+        self._house.sent.append(notice)
+
+    async def restate(self, items: Sequence[Item]) -> None:
+        """It wants nothing."""
+
+
+class House:
+    """One run of a server's board and notifications after another, over the same files."""
+
+    def __init__(self, folder: Path, notify: Notify = NOTIFY) -> None:
+        self.folder = folder
+        self.file = folder / "events.jsonl"
+        self.file.touch()
+        self.notify = notify
+        self.clock = Clock()
+        self.sent: list[Notice] = []
+        self.away = False
+        self.broken = False
+        self.plan: list[str] | None = None
+        self.number = 0
+        self.start()
+
+    def start(self) -> None:
+        """The next run."""
+        wall = lambda: BEGIN + self.clock.seconds()  # noqa: E731
+        acts = Acts(self.folder / "acts.jsonl")
+        keeps = self.folder / "status.json"
+        self.board = BoardService(
+            Status(), self.file, keeps, acts, self.state, lambda host: self.plan, self.in_thread, self.clock,
+            self.clock.seconds, wall,
+        )  # fmt: skip
+        make: Callable[[Notify, str, Any], dict[str, Notifier]] = lambda notify, server, reactor: {  # noqa: E731
+            name: Told(self) for name in notify.named()
+        }
+        self.notifications = Notifications(
+            self.notify, self.board.board, "srv", (self.file, self.folder / "notices.jsonl"), self.state,
+            self.in_thread, lambda: self.board.now, self.clock, wall, make,
+        )  # fmt: skip
+        self.board.tell, self.board.may_keep = self.notifications.told, self.notifications.settled
+        self.board.startService()
+        self.notifications.startService()
+
+    def kill(self) -> None:
+        """It ends without a goodbye: nothing of it does anything any more."""
+        for call in list(self.clock.getDelayedCalls()):
+            call.cancel()
+
+    def stop(self) -> None:
+        """It ends cleanly."""
+        ended = self.notifications.stopService()
+        self.clock.pump([0, 0, 6])
+        assert ended.called
+        self.board.stopService()
+
+    def in_thread(self, call: Callable[[], Any]) -> "Deferred[Any]":
+        """At once, unless the disk is broken."""
+        if self.broken:
+            return fail(OSError(errno.ENOSPC, "No space left on device"))
+        return succeed(call())
+
+    def state(self, events: Sequence[Event], heard: bool = True) -> None:
+        """Events become durable, and are heard of."""
+        stamped = []
+        for event in events:
+            self.number += 1
+            stamped.append(structs.replace(event, id=f"@srv/a/{self.number}", time=self.at))
+        with open(self.file, "ab") as file:
+            file.write(lines(stamped))
+        if heard:
+            self.board.heard(stamped)
+
+    @property
+    def at(self) -> Any:
+        """The time of day."""
+        from datetime import UTC, datetime
+
+        return datetime.fromtimestamp(BEGIN + self.clock.seconds(), UTC)
+
+    def passes(self, seconds: int) -> None:
+        """Time passes."""
+        self.clock.pump([0.5] * (2 * seconds))
+
+    def told(self) -> list[tuple[str, str]]:
+        """(what, about what)."""
+        return [(item.what, str(item.subject)) for notice in self.sent for item in notice.items]
+
+
+class NotificationsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.house = House(Path(self.mktemp_folder()))
+
+    def mktemp_folder(self) -> str:
+        """A folder of its own."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        return str(folder)
+
+    def test_a_server_that_is_killed_goes_on_where_it_was(self) -> None:
+        """Between the event and its notice, before it was sent, and after."""
+        house = self.house
+        house.state([down("a")])
+        house.kill()
+        house.start()
+        house.away = True
+        house.passes(5)
+        house.kill()
+        house.start()
+        house.away = False
+        house.passes(60)
+        house.kill()
+        house.start()
+        house.state([up("a")], heard=False)
+        house.kill()
+        house.start()
+        house.passes(60)
+        self.assertEqual(house.told(), [("alarm", "a"), ("recovery", "a")])
+
+    def test_a_clean_end_and_a_start_repeat_nothing(self) -> None:
+        """Nor do they lose what happened between."""
+        house = self.house
+        house.state([down("a"), happening("log_line", "critical", "b", "log")])
+        house.passes(10)
+        house.stop()
+        house.state([up("a"), down("c")], heard=False)
+        house.start()
+        house.passes(60)
+        self.assertEqual(house.told(), [("alarm", "a"), ("happened", "b/log"), ("recovery", "a"), ("alarm", "c")])
+        house.stop()
+
+    def test_nothing_is_sent_before_it_is_on_the_disk(self) -> None:
+        """A disk that is full is tried again; then everything is sent."""
+        house = self.house
+        house.broken = True
+        house.state([down("a")])
+        house.passes(10)
+        house.state([down("b")])
+        house.passes(10)
+        self.assertEqual(house.sent, [])
+        house.broken = False
+        house.passes(10)
+        self.assertEqual(house.told(), [("alarm", "a"), ("alarm", "b")])
+        house.kill()
+        house.start()
+        house.passes(60)
+        self.assertEqual(len(house.sent), 2)
+
+    def test_a_notifier_that_fails_is_an_event_and_so_is_its_end(self) -> None:
+        """Once each."""
+        house = self.house
+        house.away = True
+        house.state([down("a")])
+        house.passes(120)
+        house.away = False
+        house.passes(200)
+        states = [b'"state":"failing"', b'"state":"works"']
+        self.assertEqual([house.file.read_bytes().count(state) for state in states], [1, 1])
+        self.assertEqual([what for what in house.told() if what[1] == "a"], [("alarm", "a")])
+
+    def test_the_first_start_with_notifiers_tells_what_is_bad_and_nothing_of_the_past(self) -> None:
+        """Also when they come with HUP."""
+        house = House(Path(self.mktemp_folder()), Notify())
+        house.state([down("a"), down("b"), up("b"), happening("log_line", "critical", "c", "log")])
+        house.passes(10)
+        house.notifications.follow(NOTIFY)
+        house.notify = NOTIFY
+        house.passes(10)
+        self.assertEqual(house.told(), [("alarm", "a")])
+        house.kill()
+        house.start()
+        house.state([up("a")])
+        house.passes(10)
+        self.assertEqual(house.told(), [("alarm", "a"), ("recovery", "a")])
+
+    def test_other_settings_take_over_what_is_owed(self) -> None:
+        """A notifier that changed is made anew; one that is gone is owed nothing."""
+        house = self.house
+        house.away = True
+        house.state([down("a")])
+        house.passes(5)
+        house.away = False
+        house.notifications.follow(Notify(command={"ops": Command(argv=("/bin/false",))}, group_wait=2.0))
+        house.passes(5)
+        self.assertEqual(house.told(), [("alarm", "a")])
+        house.notifications.follow(Notify(command={"dev": OPS["ops"]}, group_wait=2.0))
+        house.passes(10)
+        self.assertEqual([(notice.to, len(notice.items)) for notice in house.sent], [("ops", 1), ("dev", 1)])
+
+    def test_acts_of_operators_become_events_once(self) -> None:
+        """Over restarts, too."""
+        house = self.house
+        acts = Acts(house.folder / "acts.jsonl")
+        house.state([down("a")])
+        acts.add(Act("1", kinds.ACKNOWLEDGED, 1.0, "ann", "a", text="I know"))
+        acts.add(
+            Act("2", kinds.SILENCE_ADDED, 1.0, "ann", text="y", fields={"silence": "s", "until": 9e9, "host": "b"})
+        )
+        house.passes(2)
+        house.kill()
+        house.start()
+        house.passes(10)
+        self.assertEqual(house.file.read_bytes().count(b'"act":'), 2)
+        house.state([down("b")])
+        house.passes(10)
+        self.assertEqual(house.sent, [])
+        self.assertEqual(list(house.board.board.silences.known), ["s"])
+
+    def test_a_check_that_left_the_plan_is_over(self) -> None:
+        """By an event, as soon as the host follows the plan."""
+        house = self.house
+        house.state([check("a", "disk", "critical")])
+        house.passes(10)
+        house.plan = ["load"]
+        house.state([happening("plan_in_force", "info", "a")])
+        house.passes(10)
+        self.assertEqual(house.told(), [("alarm", "a/disk"), ("recovery", "a/disk")])
+        self.assertIn(b"check_removed", house.file.read_bytes())
+
+    def test_without_its_copy_the_board_is_read_from_the_events(self) -> None:
+        """Or with one that is older than the file."""
+        house = self.house
+        house.state([down("a"), check("b", "disk", "warning")])
+        house.passes(20)
+        bad = {str(subject) for subject, _ in house.board.board.standings.bad()}
+        for spoil in ("{", None):
+            house.kill()
+            path = house.folder / "status.json"
+            path.unlink() if spoil is None else path.write_text(spoil)
+            house.start()
+            self.assertEqual({str(subject) for subject, _ in house.board.board.standings.bad()}, bad)
+            house.passes(20)
+        self.assertEqual(len(house.told()), 2)
