@@ -60,6 +60,7 @@ def run_until_asked(pipe: Connection, ready: Any, result: Callable[[], Any]) -> 
 
     def look() -> None:
         if pipe.poll():
+            looks.stop()  # a server takes its time to stop
             reactor.stop()  # type: ignore[attr-defined]
 
     looks = LoopingCall(look)

@@ -10,6 +10,7 @@ from apart import run_until_asked
 from monitor436.application import Monitor, make_service
 from monitor436.model.settings.events import Events
 from monitor436.model.settings.hosts import Agents, Beacon, Plans
+from monitor436.model.settings.http import Http
 from monitor436.model.settings.whole import Settings
 from monitor436.services.agents import AgentsProtocol
 
@@ -29,6 +30,7 @@ def settings(folder: Path, plan: str = PLAN) -> Settings:
         agents=Agents(address=HERE, port=0),
         plans=Plans(folder=str(plans), address=HERE, port=0),
         beacon=Beacon(port=NOBODY, to=(HERE,), multicast=""),
+        http=Http(listen=""),
         events=Events(file=str(folder / "events.jsonl")),
     )
 

@@ -15,6 +15,8 @@ from monitor436.yaml_source import read_source
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+DEFAULT = "etc/monitor436.yaml"  # the settings file of a command that names none
+
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?")
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}

@@ -6,13 +6,12 @@ from typing import Any
 
 from twisted.python import usage
 
-from monitor436.application import AGENT_FILE, Monitor, make_service
-from monitor436.binder import load
+from monitor436.application import Monitor, make_service
+from monitor436.binder import DEFAULT, load
 from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.site import SiteError
-
-DEFAULT = "etc/monitor436.yaml"
+from monitor436.state_folder import AGENT_FILE
 
 
 class Options(usage.Options):

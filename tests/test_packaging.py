@@ -30,7 +30,11 @@ for plugin in getPlugins(IServiceMaker):
         plugin.options()
         print(sys.modules["monitor436.tap"].__file__)
 """
-PROVIDES = {"yaml": "pyyaml", "zope": "zope.interface"}  # where the distribution has another name than the module
+PROVIDES = {
+    "OpenSSL": "pyopenssl",
+    "yaml": "pyyaml",
+    "zope": "zope.interface",
+}  # where the distribution has another name than the module
 
 
 class ArchiveTests(unittest.TestCase):

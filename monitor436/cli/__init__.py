@@ -7,10 +7,13 @@ import click
 from monitor436 import __version__
 
 COMMANDS = {
+    "ack": "Say that somebody knows of a trouble.",
     "agent": "Pack the agent into one file.",
+    "alert": "Find out whether notifications arrive.",
     "beat": "Send heartbeats, and nothing else.",
     "budget": "Tell how much memory and disk so many hosts take.",
     "config": "Check settings and plans.",
+    "dashboard": "Print a link that signs in to the dashboard.",
     "demo": "Show the whole system at work on this machine.",
     "doctor": "Tell whether the server is well, and what is in its way.",
     "explain": "Tell everything about one host.",
@@ -18,10 +21,16 @@ COMMANDS = {
     "hosts": "List the hosts this server knows.",
     "init": "Write a new folder with settings and plans.",
     "merge": "Make one stream of the events files of several servers.",
+    "push": "Publish the use of this machine's processors and memory.",
     "report": "Ask a fleet how it is, and tell success by version.",
     "run": "Run the server in the foreground.",
+    "silence": "Want no alarms about something for some time.",
     "site": "Exchange the site's key for another.",
+    "status": "Show how everything is, at a glance.",
     "tail": "Show events as they come.",
+    "uptime": "Ask a fleet over ssh how long each host is up, or anything else.",
+    "token": "Make, list and revoke tokens of the HTTP door.",
+    "top": "Show how everything is, live.",
     "verify": "Check that no event is missing or doubled.",
 }
 

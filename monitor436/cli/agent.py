@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from monitor436.agent.wire import HOST_NAME
-from monitor436.application import AGENT_FILE
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.keys.enrolment import Enrolment
 from monitor436.model.settings.whole import Settings
@@ -19,6 +18,7 @@ from monitor436.packer import pack as pack_file
 from monitor436.planfolder import read_planbook
 from monitor436.services.agent_file import packed
 from monitor436.site import Site, SiteError, write_private
+from monitor436.state_folder import AGENT_FILE
 
 
 @click.group()

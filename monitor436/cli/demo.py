@@ -30,6 +30,7 @@ class Panel:
     def __init__(self, console: Console) -> None:
         self.states = {name: ("waits", "") for name, _ in STEPS}
         self._console = console
+        self._first = ""
         self._events: list[Event] = []
         self._live = (
             Live(console=console, get_renderable=self._drawn, refresh_per_second=8) if console.is_terminal else None
@@ -43,6 +44,12 @@ class Panel:
     def __exit__(self, *_: object) -> None:
         if self._live:
             self._live.stop()
+
+    def first(self, text: str) -> None:
+        """What stands above everything."""
+        self._first = text
+        if not self._live:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def step(self, name: str, state: str, said: str = "") -> None:
         """A step has come to `state`, and what it says of itself."""
@@ -65,7 +72,7 @@ class Panel:
             events.add_row(
                 Text(when, "dim"), severity, Text(event.host or "demo"), Text(event.kind), Text(plain(event.text))
             )
-        return Group(steps, Text(), events)
+        return Group(Text(self._first, "bold"), Text(), steps, Text(), events)
 
 
 @click.command()
@@ -120,6 +127,8 @@ class Rehearsal:
 
         self._began = time.monotonic()
         self._stage.monitor.startService()
+        door = self._stage.monitor.getServiceNamed("http")
+        self._panel.first(f"dashboard: http://{door.address}:{door.port}/")
         played = ensureDeferred(self._play())
 
         def over(outcome: object) -> None:

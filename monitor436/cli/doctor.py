@@ -13,7 +13,6 @@ from monitor436.agent.identity import Packed
 from monitor436.agent.link import sockets
 from monitor436.agent.tools import probing
 from monitor436.agent.wire import beacon_key
-from monitor436.application import VITALS
 from monitor436.cli import surroundings
 from monitor436.cli.lines import plain, say
 from monitor436.cli.settings_option import settings_option
@@ -29,6 +28,7 @@ from monitor436.planfolder import read_planbook
 from monitor436.services.beacon import networks
 from monitor436.services.health import EVERY, read_vitals
 from monitor436.site import BEFORE, CERTIFICATE, KEY, Site, SiteError
+from monitor436.state_folder import VITALS
 
 OLD = 3 * EVERY  # seconds after which vitals are those of a server that does not run
 UNIT = "monitor436-server.service"

@@ -1,15 +1,14 @@
 """Events files as commands are given them: the present one, rotated ones, packed ones; and what is wrong in them."""
 
-import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
+from monitor436.event_pages import content
 from monitor436.model.audit.proof import Proof
 from monitor436.model.audit.server_files import Flaw
 
-PACKED = b"\x1f\x8b"  # how a gzip file begins, RFC 1952
 SHOWN = 20  # flaws and gaps shown; --json has all
 
 files_argument = click.argument(
@@ -21,10 +20,8 @@ part_option = click.option("--part", is_flag=True, help="The files are only a pa
 def lines(path: str | Path) -> Iterator[bytes]:
     """Every line of an events file, unpacked if it is packed (gzip). Ends the command with a sentence if it cannot."""
     try:
-        with open(path, "rb") as file:
-            packed = file.peek(2)[:2] == PACKED
-            with gzip.open(file) if packed else file as content:
-                yield from content
+        with content(path) as file:
+            yield from file
     except (OSError, EOFError) as problem:
         raise click.ClickException(f"{path}: {getattr(problem, 'strerror', None) or problem}") from None
 

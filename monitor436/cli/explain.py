@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor436.agent.plan import meant
-from monitor436.application import ROSTER
 from monitor436.cli.event_files import lines
 from monitor436.cli.host import WAYS
 from monitor436.cli.lines import COLOURS, plain, say, shown
@@ -31,6 +30,7 @@ from monitor436.names import Names
 from monitor436.planfolder import read_planbook
 from monitor436.services.liveness import KEEP_EVERY, read_snapshot
 from monitor436.site import KEY, Site, SiteError
+from monitor436.state_folder import ROSTER
 
 OLD = 3 * KEEP_EVERY  # seconds after which the server does not seem to run
 WIDTH = 4096  # columns where there is no terminal: nothing is broken

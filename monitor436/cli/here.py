@@ -14,10 +14,11 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
-from monitor436.application import AGENT_FILE, Monitor
+from monitor436.application import Monitor
 from monitor436.cli.lines import say, shown
 from monitor436.demo.local_agent import start_agent
 from monitor436.model.event import Event
+from monitor436.state_folder import AGENT_FILE
 
 
 def only_problems() -> None:

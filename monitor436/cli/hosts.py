@@ -9,11 +9,11 @@ from msgspec import json
 from rich.console import Console
 from rich.table import Table
 
-from monitor436.application import ROSTER
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.settings.whole import Settings
 from monitor436.model.words import count, span
 from monitor436.services.liveness import KEEP_EVERY, read_snapshot
+from monitor436.state_folder import ROSTER
 
 STYLES = {"up": "green", "late": "yellow", "down": "bold red", "stopped": "dim", "unknown": "dim"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from twisted.internet.error import ReactorNotRunning
 
-from monitor436.tap import DEFAULT
+from monitor436.binder import DEFAULT
 
 
 @click.command()

@@ -4,10 +4,9 @@ from typing import Any
 
 import click
 
-from monitor436.binder import load
+from monitor436.binder import DEFAULT, load
 from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
-from monitor436.tap import DEFAULT
 
 
 class SettingsFile(click.ParamType):  # type: ignore[type-arg]

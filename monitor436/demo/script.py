@@ -2,14 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 
+from msgspec import json
+
 from monitor436.agent import event as stated
-from monitor436.demo.stage import BAD, HOSTS, MORE, PLAN, NotSeen, Stage
+from monitor436.demo.ssh_fleet import HOSTS as SSH_HOSTS
+from monitor436.demo.stage import BAD, HOSTS, LOOPBACK, MORE, PLAN, NotSeen, Stage
+from monitor436.demo.status_pages import FAILING, PAGES
 from monitor436.model import event as kinds
 from monitor436.model.audit.proof import Proof
 from monitor436.model.event import Event
+from monitor436.model.fleet_report import Report
 from monitor436.model.words import count
 
 PATIENCE = 15.0  # seconds for what must happen; most takes less than two
+LOOK = 0.1  # seconds between looks at what makes no event
 
 Step = tuple[str, Callable[[Stage], Awaitable[str]]]
 
@@ -73,6 +79,40 @@ async def mistake(stage: Stage) -> str:
     return text.partition(": ")[2].rpartition("/")[2]
 
 
+async def sweep(stage: Stage) -> str:
+    """Ten hosts without an agent are asked over ssh; one that is rebooted is told."""
+    host = SSH_HOSTS[6]
+    await _swept(stage)
+    stage.ssh.reboot(host)
+    rebooted = await _event(stage, kinds.HOST_REBOOTED, host)
+    return f"{count(len(SSH_HOSTS), 'host')} answer over ssh; {rebooted.text}"
+
+
+async def fleet(stage: Stage) -> str:
+    """Sixty status pages are asked, and their answers summed up by application and version."""
+    status, told, problem = await stage.command("report", "-i", str(stage.pages.inventory), "-q", "95", "--json")
+    if status:
+        raise Missed(f"report ended with status {status}: {problem}")
+    found = json.decode(told, type=Report)
+    if (found.answered.of, found.answered.well) != (PAGES, PAGES - len(FAILING)):
+        raise Missed(f"{found.answered.well} of {found.answered.of} pages answered")
+    worst = min((group for group in found.groups if group.rate), key=lambda group: group.rate.percent)  # type: ignore[union-attr]
+    return (
+        f"{found.answered.well} of {PAGES} pages answered, {len(found.groups)} versions, the least well "
+        f"{' '.join(worst.by.values())} with {worst.rate.percent:.2f} %"  # type: ignore[union-attr]
+    )
+
+
+async def metrics(stage: Stage) -> str:
+    """What a host pushes is read back as the summary of its minute."""
+    place = f"http://{LOOPBACK}:{stage.monitor.getServiceNamed('http').port}/api/perf"
+    status, _, problem = await stage.command("push", "--this-host", "db1", "--publish", place, "--once")
+    if status:
+        raise Missed(f"push ended with status {status}: {problem}")
+    last = (await stage.page(f"{place}/db1/mem"))["summary:by-minute:mem"]["averages"][-1]
+    return f"db1's memory in use was pushed, and reads back as {last['avg']:.1f} % of {count(last['count'], 'sample')}"
+
+
 async def proof(stage: Stage) -> str:
     """Every event is in the file, once."""
     with open(stage.settings.events.file, "rb") as file:
@@ -90,8 +130,21 @@ STEPS: list[Step] = [
     ("agent back: up", return_),
     ("plan edited", edit),
     ("bad plan refused", mistake),
+    ("hosts swept over ssh", sweep),
+    ("report of sixty status pages", fleet),
+    ("metrics pushed and read back", metrics),
     ("nothing lost", proof),
 ]
+
+
+async def _swept(stage: Stage) -> None:
+    """A round in which all of them answered."""
+    for _ in range(int(PATIENCE / LOOK)):
+        rounds = stage.monitor.getServiceNamed("sweeps").known()["fleet"].polled.rounds
+        if rounds and rounds[-1].well == len(SSH_HOSTS):
+            return
+        await stage.pause(LOOK)
+    raise Missed(f"not all of {len(SSH_HOSTS)} hosts answered over ssh within {PATIENCE:g} s")
 
 
 async def _event(stage: Stage, kind: str, host: str = "") -> Event:

@@ -1,25 +1,34 @@
 """What the rehearsal plays on: a folder of its own, a server, and agents under names of their own."""
 
+import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
+from treq.client import HTTPClient
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.web.client import Agent
 
 from monitor436.application import Monitor, make_service
 from monitor436.demo.local_agent import start_agent
+from monitor436.demo.ssh_fleet import SshFleet
+from monitor436.demo.status_pages import StatusPages
 from monitor436.model.event import Event
 from monitor436.model.settings.events import Events
 from monitor436.model.settings.hosts import Agents, Beacon, Heartbeat, Plans
+from monitor436.model.settings.http import Http
 from monitor436.model.settings.whole import Settings
 from monitor436.packer import pack
 from monitor436.services.agent_file import packed
 from monitor436.site import Site
 
 NotSeen = defer.TimeoutError
+COMMAND = "from monitor436.cli import main; main()"
 HOSTS = ("web1", "web2", "db1")
 LOOPBACK = "127.0.0.1"
 BROADCAST = "127.255.255.255"
@@ -64,7 +73,9 @@ class Stage:
         self.log = folder / "app.log"
         self.log.write_text("")
         self.plan(PLAN)
-        self.settings = settings(folder)
+        self.ssh = SshFleet(folder / "ssh", reactor)
+        self.pages = StatusPages(folder / "pages", LOOPBACK, reactor)
+        self.settings = structs.replace(settings(folder), sweeps={"fleet": self.ssh.sweep})
         self.monitor: Monitor = make_service(self.settings, reactor)
         self.monitor.bus.subscribe(self._heard)
 
@@ -84,7 +95,9 @@ class Stage:
         self.agents.pop(host).signalProcess("KILL")
 
     def stop(self) -> None:
-        """End all agents."""
+        """End all agents, and whoever answers."""
+        self.ssh.close()
+        self.pages.close()
         for host in list(self.agents):
             self.kill(host)
 
@@ -97,6 +110,25 @@ class Stage:
                 return waits
         self._waiting.append((wanted, waits))
         return waits.addTimeout(timeout, self._reactor)
+
+    def pause(self, seconds: float) -> Deferred[None]:
+        """So much later."""
+        waits: Deferred[None] = Deferred()
+        self._reactor.callLater(seconds, waits.callback, None)
+        return waits
+
+    async def command(self, *words: str) -> tuple[int, str, str]:
+        """A `monitor436` command as a user starts it: its status, what it printed, and what it complained of."""
+        argv = ["-c", COMMAND, *words]
+        out, err, status = await getProcessOutputAndValue(
+            sys.executable, argv, dict(os.environ), str(self.folder), self._reactor
+        )
+        return status, out.decode(), err.decode()
+
+    async def page(self, url: str) -> Any:
+        """The JSON of a page."""
+        client = HTTPClient(Agent(self._reactor))
+        return await (await client.get(url, timeout=5)).json()
 
     def forget(self) -> None:
         """From now on only new events count."""
@@ -133,6 +165,7 @@ def settings(folder: Path) -> Settings:
         plans=Plans(folder=str(folder / "agents"), address=LOOPBACK, port=0, check_every=0.2),
         beacon=Beacon(port=free_port(), every=0.5, to=(BROADCAST,), multicast=""),
         heartbeat=Heartbeat(every=0.5, late=1.5, pings=1),
+        http=Http(listen=f"{LOOPBACK}:0", without_token=("read", "metrics")),
         events=Events(file=str(folder / "var" / "events.jsonl")),
     )
 

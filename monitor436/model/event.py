@@ -64,6 +64,21 @@ POLL_FAILED = "poll_failed"
 POLL_RECOVERED = "poll_recovered"
 POLL_UNTRUSTED = "poll_untrusted"
 POLL_REFUSED = "poll_refused"
+SWEEP_FAILED = "sweep_failed"
+SWEEP_RECOVERED = "sweep_recovered"
+SWEEP_UNTRUSTED = "sweep_untrusted"
+SWEEP_REFUSED = "sweep_refused"
+AGENT_DEAD = "agent_dead"
+METRICS_LIMITED = "metrics_limited"
+METRICS_STORE = "metrics_store"
+METRICS_GAP = "metrics_gap"
+CHECK_REMOVED = "check_removed"
+HOST_FORGOTTEN = "host_forgotten"
+SILENCE_ADDED = "silence_added"
+SILENCE_REMOVED = "silence_removed"
+ACKNOWLEDGED = "acknowledged"
+NOTIFY_FAILED = "notify_failed"
+NOTIFY_LOST = "notify_lost"
 
 KINDS = {
     SERVER_STARTED: "The server is up.",
@@ -95,6 +110,21 @@ KINDS = {
     POLL_RECOVERED: "Targets of a poll that failed are well again, at most `seconds` after they were told to fail.",
     POLL_UNTRUSTED: "Rounds of a poll say more of this machine than of its targets, or no longer do (`state`).",
     POLL_REFUSED: "The inventory of a poll has mistakes; the old one stays in force.",
+    SWEEP_FAILED: "Hosts of a sweep cannot be asked over ssh: `failing` `of` them.",
+    SWEEP_RECOVERED: "Hosts of a sweep that failed answer again, at most `seconds` after they were told to fail.",
+    SWEEP_UNTRUSTED: "Rounds of a sweep say more of this machine than of its hosts, or no longer do (`state`).",
+    SWEEP_REFUSED: "The inventory, a key or the known hosts of a sweep cannot be used.",
+    AGENT_DEAD: "A host that is down by its heartbeats answers over ssh: it is the agent that is dead, or cut off.",
+    METRICS_LIMITED: "A host sends metrics under more labels, or more hosts do, than the settings allow.",
+    METRICS_STORE: "Summaries of metrics cannot be kept, are kept again, or begin anew (`state`).",
+    METRICS_GAP: "The server ended without a goodbye: metrics of `seconds` may be missing.",
+    CHECK_REMOVED: "The plan of a host no longer has a check, so whatever was bad about it is over.",
+    HOST_FORGOTTEN: "An operator freed the name of a host: nothing is expected of it any more.",
+    SILENCE_ADDED: "An operator wants no alarms about what fits its patterns, `until` then (epoch seconds).",
+    SILENCE_REMOVED: "An operator ended a silence.",
+    ACKNOWLEDGED: "An operator knows of what is bad about a host or a check: no more alarms until it is well.",
+    NOTIFY_FAILED: "Notifications of a notifier cannot be handed over, and wait; and when they can be again.",
+    NOTIFY_LOST: "Notifications were given up: refused again and again, or too many waited.",
     agent.AGENT_STARTED: "An agent started.",
     agent.AGENT_STOPPED: "An agent was told to stop.",
     agent.PLAN_IN_FORCE: "A host follows another plan from now on.",

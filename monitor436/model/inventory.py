@@ -6,7 +6,7 @@ follows a `#` at the beginning of a line or after a blank is a comment.
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from monitor436.agent.plan import shown
@@ -46,11 +46,16 @@ def read_inventory(text: str, file: str, pattern: str = PATTERN) -> Inventory:
 
     Raises SettingsError with every bad line as file:line:column, or one sentence if nothing is listed.
     """
+    return read_with(lambda written: read_line(written, pattern), text, file)
+
+
+def read_with(read: Callable[[str], Listed], text: str, file: str) -> Inventory:
+    """What a file lists, each line as `read` has it, which raises ValueError. Raises SettingsError."""
     found: dict[str, tuple[int, Listed]] = {}
     bad, twice = [], []
     for line, column, written in _entries(text):
         try:
-            listed = read_line(written, pattern)
+            listed = read(written)
         except ValueError as wrong:
             bad.append(Problem(file, line, column, "", str(wrong)))
             continue
@@ -73,7 +78,7 @@ def read_line(written: str, pattern: str = PATTERN) -> Listed:
         return _at(written, written)
     if "/" in written:
         raise ValueError(f"expected a host or a whole URL such as http://web1/status, got {shown(written)}")
-    server = f"[{written}]" if _is_ipv6(written) else written
+    server = f"[{written}]" if is_ipv6(written) else written
     return _at(written, pattern.replace(SERVER, server))
 
 
@@ -107,8 +112,8 @@ def _at(written: str, url: str) -> Listed:
     if not parts:
         raise ValueError(_why_not(written, url))
     scheme, host, port, path = parts[1], parts[2], parts[3], parts[4] or "/"
-    name = _host(host, written)
-    number = PORTS[scheme] if port is None else _port(port)
+    name = host_name(host, written)
+    number = PORTS[scheme] if port is None else port_number(port)
     path = path if path.startswith("/") else "/" + path
     default = "" if number == PORTS[scheme] else f":{number}"
     shown_host = f"[{name}]" if ":" in name else name
@@ -123,9 +128,10 @@ def _why_not(written: str, url: str) -> str:
     return f"expected host, host:port or an http or https URL, got {shown(written)}"
 
 
-def _host(host: str, written: str) -> str:
+def host_name(host: str, written: str) -> str:
+    """A name or an address; one of IPv6 stands in brackets. Raises ValueError about what was `written`."""
     if host.startswith("["):
-        if _is_ipv6(host[1:-1]):
+        if is_ipv6(host[1:-1]):
             return host[1:-1].lower()
     elif re.fullmatch(r"[0-9.]+", host):
         try:
@@ -137,13 +143,15 @@ def _host(host: str, written: str) -> str:
     raise ValueError(f"expected the name or address of a host, got {shown(host or written)}")
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
+    """From 1 to 65535. Raises ValueError."""
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ValueError(f"expected a port from 1 to 65535, got {shown(text)}")
     return int(text)
 
 
-def _is_ipv6(text: str) -> bool:
+def is_ipv6(text: str) -> bool:
+    """Whether this is an address of IPv6, without a scope."""
     try:
         ipaddress.IPv6Address(text)
     except ValueError:

@@ -65,6 +65,11 @@ class Plans(Periodic):
         self._read()
         super().startService()
 
+    @property
+    def folder(self) -> str:
+        """Where they are written."""
+        return self._folder
+
     def digest(self, host: str) -> str:
         """The digest of the plan that a host should follow; empty while no plans without mistakes were read."""
         digest = self._served.get(host)  # as good as the book's: `_serve` brings it up to date

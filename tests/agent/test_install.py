@@ -205,8 +205,8 @@ class CommandLineTests(unittest.TestCase):
     def test_the_options_of_the_agent_are_looked_at_now(self) -> None:
         """And not at the next boot, by nobody."""
         for words in (
-            ["--commands", "some"], ["--port", "0"], ["--server", "h:0"], ["--server", ":1"], ["--logs"], ["--nope"], ["x"], ["--state", "relative"],
-            ["--state", "/with space"], ["--run-as", "nobody"],
+            ["--commands", "some"], ["--port", "0"], ["--server", "h:0"], ["--server", ":1"], ["--logs"],
+            ["--nope"], ["x"], ["--state", "relative"], ["--state", "/with space"], ["--run-as", "nobody"],
         ):  # fmt: skip
             with self.assertRaises(UsageError, msg=words):
                 main(["--root", "/nowhere", *words])

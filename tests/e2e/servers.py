@@ -11,6 +11,7 @@ from msgspec import structs
 
 from monitor436.model.settings.events import Events
 from monitor436.model.settings.hosts import Agents, Beacon, Heartbeat, Plans
+from monitor436.model.settings.http import Http
 from monitor436.model.settings.rendered import render
 from monitor436.model.settings.whole import Settings
 from tests.e2e.patience import eventually
@@ -48,6 +49,7 @@ def on_loopback(name: str = "srv") -> Settings:
         plans=Plans(address=LOOPBACK, port=free_port(socket.SOCK_STREAM), check_every=LOOK),
         beacon=Beacon(port=free_port(), every=0.5, to=(BROADCAST,), multicast=""),
         heartbeat=PACE,
+        http=Http(listen=f"{LOOPBACK}:{free_port(socket.SOCK_STREAM)}"),
     )
 
 

@@ -5,6 +5,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from monitor436.agent import plan
@@ -55,6 +56,7 @@ class Planbook:
             raise SettingsError(self._problems)
         self._served: dict[tuple[str, ...], Served] = {}
         self._known: dict[str, Served] = {}
+        self._in_groups: dict[str, tuple[str, ...]] = {}
 
     def mark(self) -> str:
         """What all these plans together are known by, 16 hex characters: the same on every server that has the same."""
@@ -88,6 +90,33 @@ class Planbook:
     def hosts(self) -> tuple[str, ...]:
         """The hosts that plan files name in full, sorted: they are expected to be heard."""
         return tuple(sorted({name for members in self._hosts.values() for name in members.names}))
+
+    def groups(self, host: str) -> tuple[str, ...]:
+        """The groups that a host is in, by name."""
+        if host not in self._in_groups:
+            found = {name for name, members in self._members_of_groups.items() if members.hold(host)}
+            waiting = list(found)
+            while waiting:
+                within = self._within.get(waiting.pop(), set()) - found
+                found |= within
+                waiting += within
+            self._in_groups[host] = tuple(sorted(found))
+        return self._in_groups[host]
+
+    @cached_property
+    def _members_of_groups(self) -> dict[str, "Members"]:
+        """Those that groups name themselves; groups in groups are in `_within`."""
+        return {name: Members({host for host in hosts if host[:1] != "@"}) for name, (_, hosts) in self._groups.items()}
+
+    @cached_property
+    def _within(self) -> dict[str, set[str]]:
+        """The groups that a group stands in."""
+        found: dict[str, set[str]] = {}
+        for name, (_, hosts) in self._groups.items():
+            for host in hosts:
+                if host.startswith("@"):
+                    found.setdefault(host[1:], set()).add(name)
+        return found
 
     def size(self) -> tuple[int, int]:
         """How many files and how many checks are written in this book."""

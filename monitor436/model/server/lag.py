@@ -27,6 +27,8 @@ class Stopwatch:
     """How long something that happens again and again takes, one at a time."""
 
     def __init__(self) -> None:
+        self.count = 0  # times that it was done
+        self.total = 0.0  # seconds that they took
         self._began: float | None = None
         self._longest = 0.0
 
@@ -36,7 +38,9 @@ class Stopwatch:
 
     def stops(self, now: float) -> None:
         """It is done."""
-        self._longest = max(self._longest, self._so_far(now))
+        took = self._so_far(now)
+        self.count, self.total = self.count + 1, self.total + took
+        self._longest = max(self._longest, took)
         self._began = None
 
     def longest(self, now: float) -> float:
