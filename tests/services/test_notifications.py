@@ -257,7 +257,7 @@ class NotificationsTests(SynchronousTestCase):
     def test_without_its_copy_the_board_is_read_from_the_events(self) -> None:
         """Or with one that is older than the file."""
         house = self.house
-        house.state([down("a"), check("b", "disk", "warning")])
+        house.state([down("a"), check("b", "disk", "warning"), happening("log_line", "critical", "c", "log")])
         house.passes(20)
         bad = {str(subject) for subject, _ in house.board.board.standings.bad()}
         for spoil in ("{", None):
@@ -266,5 +266,25 @@ class NotificationsTests(SynchronousTestCase):
             path.unlink() if spoil is None else path.write_text(spoil)
             house.start()
             self.assertEqual({str(subject) for subject, _ in house.board.board.standings.bad()}, bad)
-            house.passes(20)
-        self.assertEqual(len(house.told()), 2)
+            house.passes(600)
+        self.assertEqual(sorted(house.told()), [("alarm", "a"), ("alarm", "b/disk"), ("happened", "c/log")])
+
+    def test_if_the_last_events_are_gone_their_time_tells_what_is_known(self) -> None:
+        """The file was moved away, or ends sooner than it did; what comes then is new."""
+        house = self.house
+        house.state([happening("log_line", "critical", "c", "log")])
+        house.passes(5)
+        house.state([down("a")])
+        house.passes(20)
+        house.kill()
+        written = house.file.read_bytes().splitlines(keepends=True)
+        house.file.write_bytes(b"".join(written[:-1]))
+        house.start()
+        self.assertEqual([str(subject) for subject, _ in house.board.board.standings.bad()], ["a"])
+        house.passes(600)
+        house.kill()
+        house.file.write_bytes(b"")
+        house.state([up("a")], heard=False)
+        house.start()
+        house.passes(600)
+        self.assertEqual(house.told(), [("happened", "c/log"), ("alarm", "a"), ("recovery", "a")])
