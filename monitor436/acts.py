@@ -1,11 +1,10 @@
 """What operators decide by commands, for a server to make events of: a file of JSON lines, added and never changed."""
 
-import os
 from pathlib import Path
 
 from msgspec import MsgspecError, Struct, json
 
-from monitor436.agent.store.durable import sync_folder, write_all
+from monitor436 import json_lines
 from monitor436.model.event import Field
 
 ACTS = "acts.jsonl"
@@ -34,33 +33,14 @@ class Acts:
 
     def add(self, act: Act) -> None:
         """Make one durable: a server that runs sees it within a second."""
-        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            size = os.fstat(file).st_size
-            torn = size and os.pread(file, 1, size - 1) != b"\n"
-            write_all(file, (b"\n" if torn else b"") + json.encode(act) + b"\n")
-            os.fsync(file)
-        finally:
-            os.close(file)
-        if not size:
-            sync_folder(str(self._path.parent))
+        json_lines.keep(self._path, json.encode(act))
 
     def read(self, acted: str = "") -> list[Act]:
         """Every act since the last call, or at first since the one with the id `acted`."""
-        try:
-            size = self._path.stat().st_size
-        except FileNotFoundError:
-            return []
-        if size <= self._read_to:
-            return []
-        with open(self._path, "rb") as file:
-            file.seek(self._read_to)
-            content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
         first = not self._read_to
-        self._read_to += len(whole)
+        lines, self._read_to = json_lines.new_lines(self._path, self._read_to)
         acts = []
-        for line in whole.splitlines():
+        for line in lines:
             try:
                 acts.append(json.decode(line[:MOST_LINE], type=Act))
             except MsgspecError:

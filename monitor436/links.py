@@ -12,6 +12,8 @@ from pathlib import Path
 
 from msgspec import MsgspecError, Struct, json
 
+from monitor436 import json_lines
+
 LIFE = 600.0  # seconds for which a link is good
 MOST_BYTES = 1 << 20  # of the file: some thousand links in ten minutes, which nobody makes by hand
 
@@ -44,7 +46,7 @@ class Links:
                 os.ftruncate(file, 0)  # whatever was used up has expired, or will by its own clock
             if os.fstat(file).st_size > MOST_BYTES:
                 raise LinkError(f"{self._path} holds too many links: remove it")
-            _append(file, Link(_hash(secret), scopes, name, now + LIFE))
+            json_lines.add(file, json.encode(Link(_hash(secret), scopes, name, now + LIFE)))
 
     def use(self, secret: str, now: float) -> Link:
         """The link, which is good no more from now on. Raises LinkError; OSError if that cannot be made durable."""
@@ -57,12 +59,12 @@ class Links:
                 raise LinkError("this link was used before; make another: monitor436 dashboard")
             if same[0].expires <= now or same[0].expires > now + LIFE + 60:  # a clock that was set back renews none
                 raise LinkError("this link has expired; make another: monitor436 dashboard")
-            _append(file, Link(wanted, used=True))
+            json_lines.add(file, json.encode(Link(wanted, used=True)))
             return same[0]
 
     @contextmanager
     def _held(self, create: bool) -> Iterator[int]:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
+        flags = json_lines.FLAGS | (os.O_CREAT if create else 0)
         try:
             file = os.open(self._path, flags, 0o600)
         except FileNotFoundError:
@@ -88,12 +90,3 @@ def _read(file: int) -> list[Link]:
         except MsgspecError:
             continue  # half a line, left by a power cut
     return links
-
-
-def _append(file: int, link: Link) -> None:
-    size = os.fstat(file).st_size
-    torn = size and os.pread(file, 1, size - 1) != b"\n"
-    line = (b"\n" if torn else b"") + json.encode(link) + b"\n"
-    while line:
-        line = line[os.write(file, line) :]
-    os.fsync(file)

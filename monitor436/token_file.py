@@ -1,11 +1,10 @@
 """The file of tokens: a JSON line for each that was made or revoked, added and never changed; 0600."""
 
-import os
 from pathlib import Path
 
 from msgspec import MsgspecError, json
 
-from monitor436.agent.store.durable import sync_folder
+from monitor436 import json_lines
 from monitor436.model.keys.tokens import Token, Tokens
 
 Stamp = tuple[int, int, int]
@@ -41,19 +40,7 @@ class TokenFile:
 
     def keep(self, token: Token) -> None:
         """Make it durable that a token was made or revoked."""
-        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            os.fchmod(file, 0o600)
-            size = os.fstat(file).st_size
-            torn = size and os.pread(file, 1, size - 1) != b"\n"
-            line = (b"\n" if torn else b"") + json.encode(token) + b"\n"
-            while line:  # a disk that is nearly full takes a part
-                line = line[os.write(file, line) :]
-            os.fsync(file)
-        finally:
-            os.close(file)
-        if not size:
-            sync_folder(str(self.path.parent))
+        json_lines.keep(self.path, json.encode(token))
 
 
 class FreshTokens:

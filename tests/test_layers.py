@@ -38,6 +38,10 @@ FOR_THE_MODEL = {"monitor436.agent.wire", "monitor436.agent.plan", "monitor436.a
 NEIGHBOURS = {
     ("monitor436.binder", "monitor436.yaml_source"),  # settings and plans are written in the same YAML
     ("monitor436.planfolder", "monitor436.yaml_source"),
+    ("monitor436.names", "monitor436.json_lines"),  # files of one kind
+    ("monitor436.token_file", "monitor436.json_lines"),
+    ("monitor436.acts", "monitor436.json_lines"),
+    ("monitor436.links", "monitor436.json_lines"),
     ("monitor436.redis_link", "monitor436.redis_wire"),  # which is imported late, as it costs 140 ms
     ("monitor436.redis_link", "monitor436.redis_endpoint"),  # how a link comes to stand
     ("monitor436.redis_endpoint", "monitor436.pem"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec import MsgspecError, json
 
+from monitor436 import json_lines
 from monitor436.agent.store.durable import replace, sync_folder, write_all
 from monitor436.model.notify.alarm import Entry, Memory
 
@@ -69,7 +70,6 @@ class Spool:
         new = not self._path.exists()
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._file).st_size
-        if self._size and os.pread(self._file, 1, self._size - 1) != b"\n":
-            write_all(self._file, b"\n")
+        json_lines.mend(self._file)
         if new:
             sync_folder(str(self._path.parent))

@@ -11,6 +11,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure as Problem
 from zope.interface import implementer
 
+from monitor436.probes.bodies import Bodies
 from monitor436.probes.probe import Failure
 from monitor436.probes.reading import Reading
 from monitor436.probes.stream import Stream, unconnected
@@ -28,6 +29,8 @@ class Connection(Protocol):
         self._over_tls = over_tls
         self._reading: Reading | None = None
         self._answer: Deferred[bytes] | None = None
+        self._bodies: Bodies | None = None
+        self._large = False  # the body has its room among them, or waits for it
         self.free: Callable[[Connection], None] = Connection.close
         self.gone: Callable[[Connection], None] = _nobody
         self.key: object = None
@@ -39,9 +42,12 @@ class Connection(Protocol):
         """Whether the header of the answer that is awaited is complete."""
         return self._reading is not None and self._reading.begun
 
-    def ask(self, request: bytes, limit: int) -> "Deferred[bytes]":
-        """Send the request; fails with Failure. Whoever cancels closes the connection."""
-        self._reading = Reading(limit)
+    def ask(self, request: bytes, limit: int, bodies: Bodies) -> "Deferred[bytes]":
+        """Send the request; fails with Failure. Whoever cancels closes the connection.
+
+        A large answer comes when there is room for it among `bodies`.
+        """
+        self._reading, self._bodies = Reading(limit), bodies
         self.heard = False
         answer: Deferred[bytes] = Deferred(self._cancelled)
         self._answer = answer
@@ -99,6 +105,9 @@ class Connection(Protocol):
             return
         if done:
             self._settle(reading.body, reading.keep)
+        elif not self._large and (size := reading.large):
+            self._large = True
+            self._bodies.want(self.transport, size)  # type: ignore[union-attr]
 
     def connectionLost(self, reason: Problem = connectionDone) -> None:
         self.closed = True
@@ -134,6 +143,9 @@ class Connection(Protocol):
         reading, self._reading = self._reading, None
         if reading is not None:
             reading.forget()
+        if self._large:
+            self._large = False
+            self._bodies.leave(self.transport)  # type: ignore[union-attr]
         return answer
 
     def _cancelled(self, answer: object) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from monitor436 import __version__
+from monitor436.probes.bodies import MOST_HELD, Bodies
 from monitor436.probes.connection import Connection
 from monitor436.probes.descriptors import room
 from monitor436.probes.exchange import Exchange
@@ -42,8 +43,9 @@ class HttpProbe:
     """Asks by HTTP/1.1, keeps connections, follows nobody elsewhere.
 
     `timeout` seconds for everything from the look-up of the name to the last byte; `headers` are (name, value) pairs
-    that every request has; at most `limit` bytes of body. Raises ValueError for a header that cannot be sent and for
-    files of `tls` that hold something else, OSError for files that cannot be read.
+    that every request has; at most `limit` bytes of body, and of all large ones at a time about `most_held`. Raises
+    ValueError for a header that cannot be sent and for files of `tls` that hold something else, OSError for files that
+    cannot be read.
     """
 
     def __init__(
@@ -54,10 +56,12 @@ class HttpProbe:
         tls: TlsOptions | None = None,
         limit: int = LIMIT,
         names: Names | None = None,
+        most_held: int = MOST_HELD,
     ) -> None:
         self.timeout = timeout
         self._reactor = reactor
         self._limit = limit
+        self._bodies = Bodies(most_held)
         self._names = names or Names(reactor)
         given = dict(header_field(name, value) for name, value in headers)
         self._own = {name.lower() for name in given}
@@ -78,14 +82,14 @@ class HttpProbe:
             while kept := self._take(request.key):
                 exchange.connection = kept
                 try:
-                    return await kept.ask(request.data, self._limit)
+                    return await kept.ask(request.data, self._limit, self._bodies)
                 except Failure:
                     if exchange.expired or kept.heard:
                         raise
                 exchange.connection = None  # it was closed between two rounds, which is nobody's fault
             connection = await exchange.connect(target, self._names, self._creator(request))
             connection.key, connection.free, connection.gone = request.key, self._keep, self._drop
-            return await connection.ask(request.data, self._limit)
+            return await connection.ask(request.data, self._limit, self._bodies)
         finally:
             exchange.over()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from httptools import HttpParserError, HttpResponseParser
 
+from monitor436.probes.bodies import SMALL
 from monitor436.probes.packing import shown, unpacked
 from monitor436.probes.probe import Failure
 
@@ -92,6 +93,14 @@ class Reading:
         else:
             self._idle = 0
         return False
+
+    @property
+    def large(self) -> int:
+        """How many bytes the body may come to have; 0 while it is small, or not known to be more."""
+        size = self._size if self._length is None else self._length
+        if size <= SMALL or not self.begun:
+            return 0
+        return self._limit if self._length is None else size
 
     def ended(self) -> None:
         """The connection ended: the answer is complete, or it is none."""

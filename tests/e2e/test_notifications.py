@@ -26,7 +26,7 @@ from tests.e2e.servers import LOOPBACK, SOON, Server, free_port, on_loopback
 from tests.e2e.stage import Stage
 
 HOSTS = 200
-PACE = Heartbeat(every=1.0, late=3.0, pings=1, isolated_hold=2.0)
+PACE = Heartbeat(every=0.5, late=2.0, pings=1, isolated_hold=1.0)
 SECRET = "between us"
 HOSTILE = "line <b onmouseover=alert(1)>\x1b[31m\x07 \u202egnp.exe\u2066 {subject} \\r\\nBcc: eve@example.net\r.\r %s%n"
 ALERTMANAGER = shutil.which("prometheus-alertmanager")
@@ -73,7 +73,7 @@ class NotificationTests(Told):
     def test_an_outage_of_200_hosts_is_one_mail_and_every_recovery_is_told_once_over_restarts(self) -> None:
         """The receivers are away at first, and the server is killed, and then stopped, in the middle."""
         routes = {"hosts": Route(to=("ops", "hook"), severity="critical")}
-        server = self.telling(Notify(**self.by_mail_and_post(), routes=routes, group_wait=1.0)).start()
+        server = self.telling(Notify(**self.by_mail_and_post(), routes=routes, group_wait=0.5)).start()
         told, settings = self.folder / "fleet.json", server.settings
         words = [server.var / "site", settings.agents.port, settings.beacon.port, HOSTS, PACE.every, told]
         script = ROOT / "tests" / "e2e" / "fleet.py"
@@ -205,7 +205,7 @@ class AlertmanagerTests(Told):
         url = f"http://{LOOPBACK}:{port}"
         hook = f"http://{LOOPBACK}:{self.receiver.requests}/from-alertmanager"
         (self.folder / "am.yml").write_text(
-            "route: {receiver: us, group_by: [severity], group_wait: 2s, group_interval: 2s, repeat_interval: 1h}\n"
+            "route: {receiver: us, group_by: [severity], group_wait: 1s, group_interval: 1s, repeat_interval: 1h}\n"
             f"receivers: [{{name: us, webhook_configs: [{{url: '{hook}', send_resolved: true}}]}}]\n"
         )
         manager = Process(
