@@ -22,7 +22,7 @@ from monitor436.model.inventory import read_inventory
 from monitor436.model.since import since
 from monitor436.model.statuses import Question, read_status
 from monitor436.model.versions import Versus, against
-from monitor436.probes.probe import REASONS, Answer, Failed, Target
+from monitor436.probes.probe import HTTP_REASONS, Answer, Failed, Target
 from tests.test_cli import CommandCase
 from tests.test_docs import blocks, read, rows, section, ticked
 from tests.test_layers import ROOT
@@ -97,7 +97,7 @@ class RoundTests(unittest.TestCase):
         answers = [Answer(target(number), 0.1, body) for number, body in enumerate(bodies)]
         found = told([*answers, failed(7, "tls"), answer(8)], Question(), AT, 1.0)
         self.assertEqual([each.reason for each in found.failures], [*bodies.values(), "tls"])
-        self.assertLessEqual({each.reason for each in found.failures}, set(REASONS))
+        self.assertLessEqual({each.reason for each in found.failures}, set(HTTP_REASONS))
         self.assertEqual(len(found.statuses), 1)
 
     def test_half_a_percent_failing_is_a_report(self) -> None:
@@ -453,7 +453,7 @@ class PageOfTheDocumentsTests(unittest.TestCase):
     def test_every_reason_is_told(self) -> None:
         """And no other."""
         found = [ticked(row[0])[0] for row in rows(section(read("docs/report.md"), "The gate"))]
-        self.assertEqual(sorted(found), sorted(REASONS))
+        self.assertEqual(sorted(found), sorted(HTTP_REASONS))
 
     def test_the_inventory_shown_is_one(self) -> None:
         """And so is the status page."""

@@ -12,9 +12,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure as Problem
 
+from monitor436.cli.until_told import until_told
 from monitor436.model.fleet_report import Failure, Round
 from monitor436.model.statuses import Question, Status, StatusError, read_status
 from monitor436.probes.http import HttpProbe
@@ -82,25 +81,13 @@ def _run(
 ) -> list[Told]:
     probe = _probe(reactor, asking)
     poller = Poller(reactor, probe, min(asking.at_once, _descriptors()), asking.retries)
-    outcome: list[Any] = []
+    results: list[Told] = []
 
-    async def turn() -> list[Told]:
-        try:
-            return await poller.read(targets, keep)
-        finally:
-            await probe.close()
+    async def work() -> None:
+        results.extend(await poller.read(targets, keep))
 
-    def ended(result: Any) -> None:
-        outcome.append(result)
-        reactor.stop()
-
-    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(turn()).addBoth(ended))
-    reactor.run()
-    if not outcome:
+    if not until_told(work, probe.close, reactor):
         raise click.Abort
-    if isinstance(outcome[0], Problem):
-        outcome[0].raiseException()
-    results: list[Told] = outcome[0]
     return results
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import click
 from msgspec import json
 from rich.console import Console
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure as Problem
 
 from monitor436.cli.asking import progress
 from monitor436.cli.lines import plain
 from monitor436.cli.sweep_text import print_gathered, print_table, summary
+from monitor436.cli.until_told import until_told
 from monitor436.cli.uptime_options import SshOptions, make_probe, take
 from monitor436.model.inventory import Inventory
 from monitor436.model.remote import Result, console_line
@@ -22,7 +21,7 @@ from monitor436.model.ssh_inventory import read_hosts
 from monitor436.model.uptime import COMMAND
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Target
-from monitor436.probes.ssh_sweep import judged as judged
+from monitor436.probes.ssh_sweep import judged
 
 WORKER = "local"  # who asked, in the lines that workers print
 TOLD = 50  # bad lines, and lines that say the same
@@ -87,7 +86,6 @@ def run(
     probe = make_probe(options, reactor, command or COMMAND)
     poller = Poller(reactor, probe, at_once)
     at = round(time.time(), 3)
-    outcome: list[Any] = []
     found: dict[str, Result] = {}
 
     def came(answer: Answer | Failed) -> None:
@@ -95,23 +93,12 @@ def run(
         result = found[answer.target.url] = judged(answer, at, command)
         tell(result)
 
-    async def turn() -> None:
-        try:
-            await poller.poll(targets, came)
-        finally:
-            await probe.close()
-
-    def ended(result: Any) -> None:
-        outcome.append(result)
-        reactor.stop()
+    async def work() -> None:
+        await poller.poll(targets, came)
 
     with progress(len(targets)) as bar:
-        reactor.callWhenRunning(lambda: Deferred.fromCoroutine(turn()).addBoth(ended))
-        reactor.run()
-    if not outcome:
-        raise click.Abort
-    if isinstance(outcome[0], Problem):
-        outcome[0].raiseException()
+        if not until_told(work, probe.close, reactor):
+            raise click.Abort
     return [found[target.url] for target in targets]
 
 

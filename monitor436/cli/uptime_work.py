@@ -8,7 +8,6 @@ from msgspec import json, structs
 
 from monitor436.agent.plan import seconds, spelt
 from monitor436.cli.redis_options import complain, named, queue_of, with_redis
-from monitor436.cli.sweeping import judged
 from monitor436.cli.until_told import until_told
 from monitor436.cli.uptime_options import make_probe, take, with_ssh_options
 from monitor436.model.remote import Result
@@ -18,6 +17,7 @@ from monitor436.model.words import count
 from monitor436.probes.descriptors import room
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Target
+from monitor436.probes.ssh_sweep import judged
 from monitor436.queues.queue import LEASE, Job
 from monitor436.queues.working import MOST_TRIES, Worker
 

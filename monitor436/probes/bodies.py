@@ -20,12 +20,17 @@ class Bodies:
         self._waiting: dict[Any, int] = {}  # in their order
 
     def want(self, transport: Any, size: int) -> None:
-        """A body of `size` bytes comes over `transport`, which is paused until there is room. Once a body."""
+        """A body of `size` bytes comes over `transport`, which is paused until there is room.
+
+        May be said again as it comes: who waits is paused again, whoever resumed it.
+        """
+        if transport in self._held:
+            return
         size = min(size, self._most)
         if size <= self._left and not self._waiting:
             self._hold(transport, size)
         else:
-            self._waiting[transport] = size
+            self._waiting.setdefault(transport, size)
             transport.pauseProducing()
 
     def leave(self, transport: Any) -> None:

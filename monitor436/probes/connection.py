@@ -105,7 +105,7 @@ class Connection(Protocol):
             return
         if done:
             self._settle(reading.body, reading.keep)
-        elif not self._large and (size := reading.large):
+        elif size := reading.large:
             self._large = True
             self._bodies.want(self.transport, size)  # type: ignore[union-attr]
 

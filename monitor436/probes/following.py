@@ -4,7 +4,7 @@ Its failures are those of the plain probe. Each exchange has cookies of its own;
 to the target's own server only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from treq.client import HTTPClient
@@ -15,6 +15,7 @@ from twisted.web.client import HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
+from monitor436.probes.bodies import MOST_HELD, SMALL, Bodies
 from monitor436.probes.exchange import SAYS
 from monitor436.probes.hops import FOLLOWED, Hop, first, is_inside, onward
 from monitor436.probes.http import FIELDS, LIMIT, header_field
@@ -43,10 +44,12 @@ class FollowingProbe:
         limit: int = LIMIT,
         names: Names | None = None,
         follow: int = 0,
+        most_held: int = MOST_HELD,
     ) -> None:
         self.timeout = timeout
         self._reactor = reactor
         self._limit = limit
+        self._bodies = Bodies(most_held)
         self._names = names or Names(reactor)
         self._given = dict(header_field(name, value) for name, value in headers)
         self._tls = tls or TlsOptions()
@@ -91,7 +94,7 @@ class FollowingProbe:
             location = response.headers.getRawHeaders(b"location", [b""])[0]
             if response.code not in FOLLOWED or not location or count == self._follow:
                 return await self._body(response, location, way)
-            await _whole(response, self._limit, way)
+            await self._whole(response, way)
             hop = onward(hop, location)
         raise AssertionError("the last hop returns")
 
@@ -119,7 +122,7 @@ class FollowingProbe:
     async def _body(self, response: Any, location: bytes, way: Way) -> bytes:
         code = response.code
         if not 200 <= code < 300:
-            _drop(response)
+            self._drop(response, way)
             if 300 <= code < 400:
                 where = f" to {shown(location)}" if location else ""
                 often = f"{self._follow} times and then " if self._follow else ""
@@ -127,8 +130,25 @@ class FollowingProbe:
             if code == 101 or not 400 <= code < 600:
                 raise Failure("protocol", f"answers {code}, which is no answer to a question")
             raise Failure("status", f"answers {code} {shown(response.phrase)}".rstrip())
-        body = await _whole(response, self._limit, way)
+        body = await self._whole(response, way)
         return unpacked(body, way.encoding, self._limit)
+
+    async def _whole(self, response: Any, way: Way) -> bytes:
+        """The body as it was sent. Raises Failure."""
+        length = response.length if isinstance(response.length, int) else None
+        if length is not None and length > self._limit:
+            self._drop(response, way)
+            raise Failure("too_long", f"its body has {length} bytes, more than {self._limit}")
+        body = _Body(self._limit, length, way.abort, self._bodies)
+        response.deliverBody(body)
+        return await body.done
+
+    def _drop(self, response: Any, way: Way) -> None:
+        """Its body is of no interest: the connection ends, unless all of it is here."""
+        body = _Body(0, None, way.abort, self._bodies)
+        body.done.addErrback(lambda problem: None)
+        response.deliverBody(body)
+        body.done.cancel()
 
     def _creator(self, host: str) -> Any:
         if self._creators is None:
@@ -137,18 +157,29 @@ class FollowingProbe:
 
 
 class _Body(Protocol):
-    """Collects a body; one that is longer than `limit` ends with its connection."""
+    """Collects a body as there is room for it among `bodies`; one longer than `limit` ends with its connection.
 
-    def __init__(self, limit: int) -> None:
-        self.done: Deferred[bytes] = Deferred(lambda done: self.abort())
+    `length` bytes, where that is told; `abort` ends the connection at once: over TLS it would wait for a farewell.
+    """
+
+    def __init__(self, limit: int, length: int | None, abort: Callable[[], object], bodies: Bodies) -> None:
+        self.done: Deferred[bytes] = Deferred(self._cancelled)
         self._limit = limit
+        self._length = length
+        self._abort = abort
+        self._bodies = bodies
+        self._large = False
         self._taken = bytearray()
 
     def dataReceived(self, data: bytes) -> None:
+        if self.done.called:
+            return
         self._taken += data
         if len(self._taken) > self._limit:
             self._ends(Failure("too_long", f"its body has more than {self._limit} bytes"))
-            self.abort()
+        elif max(len(self._taken), self._length or 0) > SMALL:
+            self._large = True
+            self._bodies.want(self.transport, self._length or self._limit)
 
     def connectionLost(self, reason: Problem = connectionDone) -> None:
         if reason.check(ResponseDone, PotentialDataLoss):
@@ -156,40 +187,23 @@ class _Body(Protocol):
         else:
             self._ends(Failure("protocol", f"closed the connection after {len(self._taken)} bytes of its body"))
 
-    def abort(self) -> None:
-        """End the connection at once: over TLS it would wait for a farewell."""
-        producer = getattr(self.transport, "_producer", None)  # treq's and Twisted's own proxy of the transport
-        end = getattr(producer, "abortConnection", None) or getattr(self.transport, "loseConnection", None)
-        if end is not None:
-            end()
-
     def _ends(self, failure: Failure | None) -> None:
         if self.done.called:
             return
+        self._leave()
         if failure is None:
             self.done.callback(bytes(self._taken))
         else:
             self.done.errback(Problem(failure))
+            self._abort()
 
+    def _cancelled(self, done: object) -> None:
+        self._leave()
+        self._abort()
 
-async def _whole(response: Any, limit: int, way: Way) -> bytes:
-    """The body as it was sent. Raises Failure."""
-    length = response.length
-    if isinstance(length, int) and length > limit:
-        _drop(response)
-        raise Failure("too_long", f"its body has {length} bytes, more than {limit}")
-    body = _Body(limit)
-    response.deliverBody(body)
-    return await body.done
-
-
-def _drop(response: Any) -> None:
-    """Its body is of no interest: the connection ends, unless there is none."""
-    body = _Body(0)
-    body.done.addErrback(lambda problem: None)
-    response.deliverBody(body)
-    if not body.done.called:
-        body.abort()
+    def _leave(self) -> None:
+        if self._large:
+            self._bodies.leave(self.transport)
 
 
 def _pool(reactor: Any) -> HTTPConnectionPool:

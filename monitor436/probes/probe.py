@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-REASONS = (
+HTTP_REASONS = (
     "name",
     "refused",
     "unreachable",
@@ -15,18 +15,16 @@ REASONS = (
     "json",
     "schema",
     "redirect",
-    "banner",
-    "key_exchange",
-    "host_key",
-    "authentication",
-    "command",
-    "output",
     "protocol",
 )
-"""Classes of failure. `connect`, `header` and `body` are time-outs: before the connection stood, before the answer's
-header was complete, and before its body was. `json` and `schema` are found by whoever reads the body. Over ssh,
-`banner`, `key_exchange`, `authentication` and `command` are what a host failed at or had no more time for; `output` is
-found by whoever reads what the command printed."""
+"""Classes of failure over HTTP. `connect`, `header` and `body` are time-outs: before the connection stood, before the
+answer's header was complete, and before its body was. `json` and `schema` are found by whoever reads the body."""
+
+SSH_REASONS = ("banner", "key_exchange", "host_key", "authentication", "command", "output")
+"""Those that are only of ssh: what a host failed at or had no more time for; `output` is found by whoever reads what the
+command printed."""
+
+REASONS = (*HTTP_REASONS, *SSH_REASONS)
 
 
 class Failure(Exception):

@@ -1,12 +1,13 @@
 """Whom to trust when a target is asked over TLS, and who we are."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from twisted.internet import ssl
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
+
+from monitor436.pem import authorities, own_certificate
 
 
 class TlsOptions(NamedTuple):
@@ -43,11 +44,11 @@ def creators(options: TlsOptions) -> Callable[[str], Any]:
     Reads the files at once: raises OSError for one that cannot be read, ValueError for what is no certificate or key.
     """
     kept: dict[str, Any] = {}
-    own = _own(options)
+    own = own_certificate(options.cert, options.key) if options.cert else None
     if options.insecure:
         context = ssl.CertificateOptions(verify=False, **_parts(own)).getContext()
         return lambda host: kept.setdefault(host, _Unverified(host, context))
-    trust = ssl.trustRootFromCertificates(_certificates(options.ca)) if options.ca else ssl.platformTrust()
+    trust = ssl.trustRootFromCertificates(authorities(options.ca)) if options.ca else ssl.platformTrust()
 
     def creator(host: str) -> Any:
         if host not in kept:
@@ -57,27 +58,5 @@ def creators(options: TlsOptions) -> Callable[[str], Any]:
     return creator
 
 
-def _own(options: TlsOptions) -> "ssl.PrivateCertificate | None":
-    if not options.cert:
-        return None
-    text = Path(options.cert).read_bytes() + b"\n" + (Path(options.key).read_bytes() if options.key else b"")
-    try:
-        return ssl.PrivateCertificate.loadPEM(text)  # type: ignore[no-any-return]
-    except Exception:  # OpenSSL has many ways to say so
-        raise ValueError(f"{options.cert}: expected a PEM certificate with its key, which has no password") from None
-
-
 def _parts(own: "ssl.PrivateCertificate | None") -> dict[str, Any]:
     return {} if own is None else {"privateKey": own.privateKey.original, "certificate": own.original}
-
-
-def _certificates(path: str) -> list[Any]:
-    """Every certificate in a PEM file."""
-    end = b"-----END CERTIFICATE-----"
-    pieces = Path(path).read_bytes().split(end)[:-1]
-    try:
-        if pieces:
-            return [ssl.Certificate.loadPEM(piece + end + b"\n") for piece in pieces]
-    except Exception:
-        pass  # the sentence below says it better than OpenSSL
-    raise ValueError(f"{path}: expected PEM certificates")

@@ -27,7 +27,7 @@ from monitor436.probes.reading import MOST_HEAD
 class Way:
     """One exchange on its way: in which `phase` it is, and whether it may go `inside`, see `is_inside`.
 
-    `encoding`: how the body of the last answer is packed.
+    `encoding`: how the body of the last answer is packed; `abort()` ends the connection over which it comes.
     """
 
     def __init__(self, reactor: Any, names: Names, creator: Callable[[str], Any], within: float) -> None:
@@ -38,6 +38,11 @@ class Way:
         self.inside = True
         self.phase = "name"
         self.encoding = b""
+        self.abort: Callable[[], object] = _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 async def addresses_of(host: str, way: Way) -> list[str]:
@@ -87,6 +92,7 @@ class _Plain:
 
     def _unpacking(self, response: Any) -> Any:
         said = response.headers.getRawHeaders(b"content-encoding", [])
+        self._way.abort = response.abort
         self._way.encoding = b", ".join(said).strip().lower()
         response.headers.removeHeader(b"content-encoding")
         return response
@@ -175,6 +181,8 @@ def _bounded(protocol: Any) -> None:
 
     def complete(outcome: Any) -> Any:
         left.clear()
+        if not isinstance(outcome, Problem):
+            outcome.abort = protocol.transport.abortConnection  # a response has no way to end its connection at once
         return outcome
 
     def asked(what: Any) -> Any:

@@ -84,7 +84,11 @@ class MadeUpFleet:
         self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.link = self.said("http://", READY)
+        try:
+            self.link = self.said("http://", READY)
+        except AssertionError:
+            self.close()
+            raise
         self.root = self.link.partition("/#")[0]
 
     @property

@@ -28,7 +28,9 @@ from monitor436.model.rollup import Sample
 from monitor436.model.settings.events import Events
 from monitor436.model.settings.hosts import Heartbeat
 from monitor436.model.settings.polls import Poll
+from monitor436.model.settings.sweeps import Sweep
 from monitor436.model.settings.whole import Settings
+from monitor436.model.sweeps import Last, SweepKept
 from monitor436.state_folder import LINKS, ROSTER
 from tests.e2e.servers import on_loopback
 
@@ -111,6 +113,9 @@ def settings(folder: Path) -> Settings:
         events=Events(file=str(state / "events.jsonl")),
         heartbeat=Heartbeat(every=3600.0, late=86400.0),
         polls={"shop": Poll(targets=targets, every=3600.0, jitter=3600.0)},
+        sweeps={
+            "racks": Sweep(targets=targets[:5], agent="/none", known_hosts=("/none",), every=3600.0, jitter=3600.0)
+        },
     )
 
 
@@ -131,6 +136,7 @@ class Fleet:
         (plans / "web.yaml").write_text(WEB)
         self._keep_roster()
         self._keep_poll()
+        self._keep_sweep()
 
     def _keep_roster(self) -> None:
         seen = []
@@ -167,6 +173,22 @@ class Fleet:
                 Summary(now - (100 - number) * 30, 0.31, 60, 60 - bad, bad, {"connect": bad} if bad else {}, doubt)
             )
         (folder / "shop.json").write_bytes(json.encode(Kept(targets, rounds)))
+
+    def _keep_sweep(self) -> None:
+        folder, now = self.state / "sweeps", time.time()
+        folder.mkdir()
+        targets, hosts = {}, {}
+        for number in range(5):
+            name, bad = f"10.9.0.{number + 1}", number == 3
+            targets[name] = Target("xxx" if bad else "...", bad, "", "", "authentication" if bad else "", now - 900)
+            hosts[name] = Last(self.dice.uniform(3600, 90 * 86400), f"{number:08x}", now - (7200 if bad else 30))
+        rounds = [
+            Summary(
+                now - (40 - number) * 300, 1.4, 5, 5 - (number > 36), 1, {"authentication": 1} if number > 36 else {}
+            )
+            for number in range(40)
+        ]
+        (folder / "racks.json").write_bytes(json.encode(SweepKept(Kept(targets, rounds), hosts)))
 
     def event(
         self, host: str, kind: str, severity: Severity, text: str, at: float, check: str = "", **fields: Any

@@ -166,14 +166,15 @@ class PageTests(unittest.TestCase):
             page.select_option("select", "critical")
             page.wait_for_selector("text=No event is like that yet.")
 
-    def test_polls_show_rounds_and_rates(self) -> None:
+    def test_polls_and_sweeps_show_rounds_and_rates(self) -> None:
         """By application and version; who fails, and why; and the rounds as a table."""
         with self.browser.page(cookies=self.cookies) as page:
             self.open(page, "polls")
             page.wait_for_selector("text=2 targets fail")
             page.wait_for_selector("tr:has-text('shop') >> text=93.7 %")
-            page.click("summary >> text=Table")
+            page.click("summary >> text=Table >> nth=0")
             _counted(page, "details[open] tbody tr", 100)
+            page.wait_for_selector("section:has-text('sweep racks') tr:has-text('10.9.0.4') >> text=authentication")
 
     def test_a_silence_is_set_seen_and_ended_and_a_trouble_acknowledged(self) -> None:
         """By who may; the page of one who may only look has no form, and its cookie no power."""

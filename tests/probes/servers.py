@@ -17,6 +17,7 @@ class Server(Protocol):
     def connectionMade(self) -> None:
         self._begun = b""
         self._pending: Any = None
+        self.drips = 0
         self.factory.connections.append(self)  # type: ignore[union-attr]
 
     def dataReceived(self, data: bytes) -> None:
@@ -72,6 +73,11 @@ class Farm(Factory):
         """A page of it."""
         number = self.port.getHost().port
         return Target(f"{host}:{number}", f"{scheme}://{host}:{number}{path}", host, number)
+
+    def settled(self, drips: int) -> bool:
+        """Whether everybody who came has asked, and those who are served in drips have so many."""
+        asked = len(self.requests) == len(self.connections) > 0
+        return asked and all(server.drips == 0 or server.drips >= drips for server in self.connections)
 
     async def close(self) -> None:
         """Stop listening, and end what is open."""

@@ -6,7 +6,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor436.probes.probe import REASONS, Failure
+from monitor436.probes.probe import HTTP_REASONS, Failure
 from monitor436.probes.reading import MOST_HEAD, Reading
 
 LIMIT = 1000
@@ -133,7 +133,7 @@ class ReadingTests(unittest.TestCase):
     def test_whatever_comes_is_an_answer_or_a_failure(self, noise: bytes, before: bytes) -> None:
         """And nothing else is raised."""
         reason, body, _ = read(before + noise)
-        self.assertIn(reason, ("", *REASONS))
+        self.assertIn(reason, ("", *HTTP_REASONS))
         self.assertLessEqual(len(body), LIMIT)
 
     def test_a_byte_too_many_ends_the_connection(self) -> None:

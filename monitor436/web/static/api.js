@@ -48,6 +48,8 @@ export const events = (query) => ask("GET", "events", query);
 export const checks = (name) => ask("GET", "checks", { host: name, most: 2000 });
 export const polls = () => ask("GET", "polls");
 export const poll = (name) => ask("GET", `polls/${at(name)}`, { most: 200 });
+export const sweeps = () => ask("GET", "sweeps");
+export const sweep = (name) => ask("GET", `sweeps/${at(name)}`, { most: 200 });
 export const silences = (host) => ask("GET", "silences", { host });
 export const addSilence = (silence) => ask("POST", "silences", {}, silence);
 export const removeSilence = (id) => ask("DELETE", `silences/${at(id)}`);

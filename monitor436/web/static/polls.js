@@ -1,26 +1,26 @@
-// Status polls: the last rounds, the rate of each application and version, and who fails why.
+// Status polls and sweeps over ssh: the last rounds, the rate of each application and version, and who fails why.
 
 import * as api from "./api.js";
 import { fill, h, rows, s, say } from "./dom.js";
 import { fresh, listen } from "./live.js";
-import { clock, count, number, percent } from "./words.js";
+import { clock, count, number, percent, span } from "./words.js";
 
-const KINDS = "poll_failed,poll_recovered,poll_untrusted,poll_refused";
+const KINDS = "poll_failed,poll_recovered,poll_untrusted,poll_refused,sweep_failed,sweep_recovered,sweep_untrusted";
 const HIGH = 56;
 
 export function view(context) {
   const trouble = h("p.notice.critical", { hidden: true, role: "alert" });
-  const none = h("p.empty", { hidden: true }, "No poll is set. docs/polls.md tells how.");
+  const none = h("p.empty", { hidden: true }, "No poll and no sweep is set. docs/polls.md and docs/uptime.md tell how.");
   const list = h("div.view");
-  fill(context.main, h("div.view", h("div", h("h1", { tabindex: "-1" }, "Polls"), h("p.lead", "Status pages that are asked again and again.")), trouble, none, list));
+  fill(context.main, h("div.view", h("div", h("h1", { tabindex: "-1" }, "Polls"), h("p.lead", "Status pages, and hosts over ssh, that are asked again and again.")), trouble, none, list));
   const again = fresh(async () => {
     try {
-      const known = (await api.polls()).polls;
-      const told = await Promise.all(known.map((each) => api.poll(each.name)));
+      const [polls, sweeps] = [(await api.polls()).polls, (await api.sweeps()).sweeps];
+      const told = await Promise.all([...polls.map((each) => api.poll(each.name)), ...sweeps.map((each) => api.sweep(each.name))]);
       if (context.gone) return;
       trouble.hidden = true;
       none.hidden = told.length > 0;
-      rows(list, told, (each) => each.name, poll);
+      rows(list, told, (each) => `${each.groups ? "poll" : "sweep"} ${each.name}`, (each) => (each.groups ? poll(each) : sweep(each)));
       for (const each of list.children) each.classList.remove("fresh");
     } catch (problem) {
       if (context.gone) return;
@@ -34,16 +34,29 @@ export function view(context) {
   return () => { end(); clearInterval(timer); again.cancel(); };
 }
 
-function poll(each) {
+/** The head of a poll or sweep, its rounds as bars and as a table. */
+function head(id, name, each, what) {
   const last = each.rounds[each.rounds.length - 1];
-  const id = `poll-${each.name}`;
-  const said = last ? `${number(last.well)} of ${count(last.targets, "target")} well at ${clock(last.at * 1000)}, asked in ${last.seconds.toFixed(1)} s` : "no round yet";
-  const failing = each.shown.filter((target) => target.failing);
-  return h("section", { "aria-labelledby": id },
-    h("div.title", h("h2", { id }, each.name), h("span.dim", said)),
+  const said = last ? `${number(last.well)} of ${count(last.targets, what)} well at ${clock(last.at * 1000)}, asked in ${last.seconds.toFixed(1)} s` : "no round yet";
+  return [h("div.title", h("h2", { id }, name), h("span.dim", said)),
     last?.untrusted ? h("p.notice.warning", `This round is not trusted: ${last.untrusted}`) : null,
     each.rounds.length ? [bars(each.rounds), behind("Rounds", ["Began", "Well", "Targets", "Seconds", "Reasons"], [...each.rounds].reverse().map((round) =>
-      [clock(round.at * 1000), number(round.well), number(round.targets), round.seconds.toFixed(2), Object.entries(round.reasons).map(([why, much]) => `${why} ${much}`).join(", ")]))] : null,
+      [clock(round.at * 1000), number(round.well), number(round.targets), round.seconds.toFixed(2), Object.entries(round.reasons).map(([why, much]) => `${why} ${much}`).join(", ")]))] : null];
+}
+
+function sweep(each) {
+  const id = `sweep-${each.name}`;
+  return h("section", { "aria-labelledby": id }, head(id, `sweep ${each.name}`, each, "host"),
+    each.shown.length ? h("div.wide", h("table.snug", h("caption.hidden", "Hosts"), h("thead", h("tr", ["Host", "Up for", "Answered", "Reason"].map((text) => h("th", { scope: "col" }, text)))),
+      h("tbody", each.shown.map((host) => h("tr", h("th", { scope: "row" }, host.host), h("td", host.seconds === null ? "" : span(host.seconds)),
+        h("td.dim", host.time === null ? "" : clock(host.time * 1000)), h("td.critical", host.reason)))))) : null);
+}
+
+function poll(each) {
+  const id = `poll-${each.name}`;
+  const failing = each.shown.filter((target) => target.failing);
+  return h("section", { "aria-labelledby": id },
+    head(id, each.name, each, "target"),
     each.groups.length ? h("div.wide", h("table.snug", h("caption.hidden", "By application and version"),
       h("thead", h("tr", h("th", { scope: "col" }, "Application"), h("th", { scope: "col" }, "Version"), h("th.n", { scope: "col" }, "Well"), h("th.n", { scope: "col" }, "Targets"), h("th", { scope: "col" }, "Rate"))),
       h("tbody", each.groups.map((group) => h("tr", h("th", { scope: "row" }, group.application || "not told"), h("td", group.version), h("td.n", number(group.well)), h("td.n", number(group.targets)),
