@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -58,6 +60,17 @@ class CommandTests(CommandCase):
         for name in COMMANDS:
             self.assertEqual(self.call(name, "--help").exit_code, 0, name)
         self.assertIn(__version__, self.call("--version").output)
+
+    def test_the_list_of_commands_imports_none_of_them(self) -> None:
+        """All of them would take more than a second."""
+        code = "import sys; sys.argv[1:] = ['--help']; from monitor436.cli import main; main(standalone_mode=False)"
+        more = "; print(sorted(name for name in sys.modules if name.startswith('monitor436.cli.')))"
+        told = subprocess.run([sys.executable, "-c", code + more], capture_output=True, text=True, check=True, cwd=HERE)
+        *shown, imported = told.stdout.splitlines()
+        self.assertEqual(imported, "[]")
+        listed = [line.split(maxsplit=1) for line in shown[shown.index("Commands:") + 1 :]]
+        self.assertEqual({name: what for name, what in listed}, COMMANDS)
+        self.assertEqual(list(COMMANDS), sorted(COMMANDS))
 
     def test_an_unknown_command_names_the_known_ones(self) -> None:
         """Exit status 2."""

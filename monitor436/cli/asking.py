@@ -50,7 +50,7 @@ def ask(targets: Sequence[Target], asking: Asking, question: Question, twice: Se
 
         def keep(result: Answer | Failed) -> Told:
             told = tell(result, question)
-            heard(told)
+            heard(isinstance(told, Failure))
             return told
 
         results = _run(reactor, targets, asking, keep)
@@ -117,9 +117,9 @@ class Pace(ProgressColumn):
 
 
 @contextmanager
-def progress(total: int, console: Console | None = None) -> Iterator[Callable[[object], object]]:
-    """A bar on standard error, if that is a terminal, with rate and remaining time; what it gives is called with each
-    result."""
+def progress(total: int, console: Console | None = None) -> Iterator[Callable[[bool], object]]:
+    """A bar on standard error, if that is a terminal, with rate and remaining time; what it gives is called for each
+    target, and told whether that failed."""
     console = console or Console(stderr=True)
     failed = 0
     columns = (TextColumn("asked"), BarColumn(), MofNCompleteColumn(), Pace(), TimeRemainingColumn())
@@ -127,9 +127,9 @@ def progress(total: int, console: Console | None = None) -> Iterator[Callable[[o
     with Progress(*columns, more, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("asked", total=total, failed=0)
 
-        def heard(result: object) -> None:
+        def heard(fails: bool) -> None:
             nonlocal failed
-            failed += isinstance(result, Failure)
+            failed += fails
             bar.update(task, advance=1, failed=failed)
 
         yield heard

@@ -4,6 +4,7 @@ What is well costs little, and what is bad is found without looking at the rest.
 """
 
 from collections.abc import Iterable, Iterator
+from sys import intern
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -15,8 +16,10 @@ from monitor436.model.hosts.history import LASTING, STATE
 
 MOST_CHECKS = 2000  # of one host, whatever it sends
 MOST_VALUES = 100  # of one check
-MOST_PARTS = 100  # of one check that are bad at once
+MOST_PARTS = 100  # of one check that are bad at once ...
+MOST_BAD = 4000  # ... and of one host
 MOST_TEXT = 300  # letters of a text
+LARGEST = 1e300  # of a number: JSON has whole ones that are no float
 AFRESH = {agent.AGENT_STARTED, agent.PLAN_IN_FORCE}  # after which a host says anew what it does not allow
 OF_CHECKS = LASTING | {agent.CHECK_REFUSED}
 RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
@@ -56,14 +59,18 @@ class CheckSeen(Struct, gc=False):
 
 
 class HostSeen:
-    """One host: `reason` and `text` of what turned it last, its checks, and the names of those that are bad."""
+    """One host: `reason` and `text` of what turned it last, its checks, and the names of those that are bad.
 
-    __slots__ = ("bad", "checks", "reason", "text")
+    `parts` is how much is bad about all of them.
+    """
+
+    __slots__ = ("bad", "checks", "parts", "reason", "text")
 
     def __init__(self) -> None:
         self.reason = self.text = ""
         self.checks: dict[str, CheckSeen] = {}
         self.bad: set[str] = set()
+        self.parts = 0
 
     def worst(self) -> Bad | None:
         """The worst of its checks; None if none is bad."""
@@ -86,7 +93,6 @@ class ChecksSeen:
 
     def __init__(self) -> None:
         self._hosts: dict[str, HostSeen] = {}
-        self._names: dict[str, str] = {}  # of checks and labels: each is kept once for all hosts
 
     def __iter__(self) -> Iterator[tuple[str, HostSeen]]:
         return iter(self._hosts.items())
@@ -103,7 +109,7 @@ class ChecksSeen:
 
     def become(self, other: "ChecksSeen") -> None:
         """What another one knows, and nothing else."""
-        self._hosts, self._names = other._hosts, other._names
+        self._hosts = other._hosts
 
     def _read(self, event: Event) -> None:
         kind = event.kind
@@ -124,17 +130,23 @@ class ChecksSeen:
 
     def _removed(self, event: Event) -> None:
         host = self.of(event.host)
-        host.checks.pop(event.check, None)
+        check = host.checks.pop(event.check, None)
         host.bad.discard(event.check)
+        if check is not None and check.bad is not None:
+            host.parts -= len(check.bad)
 
     def _measured(self, event: Event) -> None:
         check = self._check(event)
         if check is None:
             return
         self._mend(self._hosts[event.host], event.check, check, agent.CHECK_REFUSED)
-        numbers = [(label, value) for label, value in event.fields.items() if isinstance(value, int | float)]
-        check.numbers = tuple(
-            each for label, value in numbers[:MOST_VALUES] for each in (self._once(label), float(value))
+        numbers = [
+            (label, value)
+            for label, value in event.fields.items()
+            if isinstance(value, int | float) and -LARGEST <= value <= LARGEST
+        ]
+        check.numbers = tuple(  # a label is kept once for all hosts
+            each for label, value in numbers[:MOST_VALUES] for each in (intern(label), float(value))
         )
         check.measured = _at(event)
 
@@ -155,24 +167,27 @@ class ChecksSeen:
             return
         bad = check.bad if check.bad is not None else {}
         before = bad.get(part)
-        if before is None and len(bad) >= MOST_PARTS:
+        if before is None and (len(bad) >= MOST_PARTS or host.parts >= MOST_BAD):
             return
+        host.parts += before is None
         since = before.since if before is not None and before.severity == event.severity else at
         bad[part] = Bad(event.severity, text, since)
         check.bad = bad
         host.bad.add(event.check)
 
     def _mend(self, host: HostSeen, name: str, check: CheckSeen, part: str) -> None:
-        if check.bad is not None and check.bad.pop(part, None) is not None and not check.bad:
-            check.bad = None
-            host.bad.discard(name)
+        if check.bad is not None and check.bad.pop(part, None) is not None:
+            host.parts -= 1
+            if not check.bad:
+                check.bad = None
+                host.bad.discard(name)
 
     def _check(self, event: Event) -> CheckSeen | None:
         """None if there is no room for one more."""
         checks = self._host(event.host).checks
         check = checks.get(event.check)
         if check is None and event.check and len(checks) < MOST_CHECKS:
-            check = checks[self._once(event.check)] = CheckSeen()
+            check = checks[intern(event.check)] = CheckSeen()
         return check
 
     def _host(self, name: str) -> HostSeen:
@@ -180,9 +195,6 @@ class ChecksSeen:
         if host is None:
             host = self._hosts[name] = HostSeen()
         return host
-
-    def _once(self, text: str) -> str:
-        return self._names.setdefault(text, text)
 
 
 def _part(event: Event) -> str:
