@@ -162,7 +162,7 @@ class SweepService(Periodic):
         try:
             probe = self._make_probe(self.sweep, self._names, self._reactor)
         except SettingsError as wrong:
-            self._refuse(str(wrong))
+            self._refuse(wrong.told)
             return [], 0.0
         self._refused = ""
         at = round(self._wall(), 3)

@@ -23,6 +23,7 @@ from monitor436.services.rollups import Rollups
 from monitor436.storage.memory import Memory
 from monitor436.web.measures import Measures
 from monitor436.web.pages import Known, Pages
+from monitor436.web.sweeps import SweepPages
 from tests.web.conversation import NOW, Answered, ask, door
 
 OPEN = Http(without_token=("read", "metrics"))
@@ -57,7 +58,8 @@ class PagesCase(SynchronousTestCase):
             Measures(),
         )  # fmt: skip
         self.pages = Pages(self.known, self.clock, self.clock.seconds, lambda: NOW)
-        self.door = door(*self.pages.routes, http=OPEN, clock=self.clock, measures=self.known.measures)
+        self.routes = [*self.pages.routes, *SweepPages(dict).routes()]
+        self.door = door(*self.routes, http=OPEN, clock=self.clock, measures=self.known.measures)
 
     def in_thread(self, call: Callable[[], Any]) -> "Deferred[Any]":
         """At once."""

@@ -390,8 +390,8 @@ class DocumentTests(PagesCase):
         """docs/http-api.md; and no page that is not there."""
         text = read("docs/http-api.md")
         told = re.findall(r"^## ((?:GET|POST) /\S+)$", text, re.M)
-        self.assertEqual(sorted(told), sorted(f"{route.method} {route.path}" for route in self.pages.routes))
-        for route in self.pages.routes:
+        self.assertEqual(sorted(told), sorted(f"{route.method} {route.path}" for route in self.routes))
+        for route in self.routes:
             part = section(text, f"{route.method} {route.path}")
             self.assertIn("curl ", blocks(part, "sh")[0], route.path)
             named = set(ticked(part))
