@@ -68,8 +68,8 @@ class CommandTests(CommandCase):
         told = subprocess.run([sys.executable, "-c", code + more], capture_output=True, text=True, check=True, cwd=HERE)
         *shown, imported = told.stdout.splitlines()
         self.assertEqual(imported, "[]")
-        listed = [line.split(maxsplit=1) for line in shown[shown.index("Commands:") + 1 :]]
-        self.assertEqual({name: what for name, what in listed}, COMMANDS)
+        listed = shown[shown.index("Commands:") + 1 :]
+        self.assertEqual([line.split(maxsplit=1) for line in listed], [list(each) for each in COMMANDS.items()])
         self.assertEqual(list(COMMANDS), sorted(COMMANDS))
 
     def test_an_unknown_command_names_the_known_ones(self) -> None:
@@ -100,6 +100,8 @@ class CommandTests(CommandCase):
                 packed.append(path.read_bytes())
             self.assertEqual(packed[0], packed[1])
         self.assertEqual(self.call("agent", "pack", "-c", self.settings, "--host", "../x").exit_code, 2)
+        nowhere = self.call("agent", "pack", "-c", self.settings, "-o", self.folder / "none" / "a")
+        self.assertEqual(nowhere.output, f"Error: {self.folder}/none/a: No such file or directory\n")
 
     def test_a_file_for_a_host_that_has_another_key_is_warned_of(self) -> None:
         """It would be refused; whoever means it has to forget the host first."""

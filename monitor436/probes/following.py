@@ -68,11 +68,12 @@ class FollowingProbe:
             expired.append(Failure(way.phase, f"{SAYS[way.phase]} within {seconds:g} s"))
             asked.cancel()
 
+        call = self._reactor.callLater(seconds, lambda: late())
+
         def late() -> None:
             nonlocal call
             call = self._reactor.callLater(0, expire)  # what came while this process was busy is read first
 
-        call = self._reactor.callLater(seconds, late)
         try:
             return await asked
         except (CancelledError, Failure):

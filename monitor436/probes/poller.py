@@ -30,8 +30,9 @@ class Poller:
     """At most `at_once` targets are being asked; one that fails at once is asked up to `retries` times more.
 
     All attempts together have the time of the probe, so a round of hanging targets lasts that long and no longer.
-    `probe.timeout` is that time, in seconds; `at_a_turn` are begun before the reactor looks after everybody else. Who was slow in the last round is asked first in the next one: who hangs
-    there is not what everybody else waits for at its end.
+    `probe.timeout` is that time, in seconds; `at_a_turn` are begun before the reactor looks after everybody else. Who
+    was slow in the last round is asked first in the next one: who hangs there is not what everybody else waits for at
+    its end.
     """
 
     log = Logger()

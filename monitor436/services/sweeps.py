@@ -191,7 +191,7 @@ class SweepService(Periodic):
             self._targets = ssh_targets(self.sweep)
         except SettingsError as wrong:
             self._refused = ""
-            self._refuse(f"the inventory was refused: {wrong}")
+            self._refuse(f"the inventory was refused: {wrong.told}")
 
     def _refuse(self, why: str) -> None:
         if why != self._refused:

@@ -265,6 +265,7 @@ class HostileTests(ProbeCase):
         await turn(0.02)
         self.assertEqual(len(heard), 1000 - waits)
         clock.time.advance(0.2)
+        await turn(0)
         self.assertEqual(len(heard), 1000)
         results = await round
         self.assertEqual([result.target for result in results] == targets, True)
@@ -274,6 +275,16 @@ class HostileTests(ProbeCase):
         )
         self.assertEqual([pair for pair in found if pair[0] != pair[1]], [])
         self.assertLess(largest - before, 400 << 20)  # the servers are in it
+
+    async def test_an_answer_that_came_in_time_counts_though_we_were_busy(self) -> None:
+        """The time of the exchange ends before this process comes to read what is here."""
+        clock = Timed()
+
+        def behave(server: Server, request: bytes) -> None:
+            server.transport.socket.send(ok())  # type: ignore[union-attr]
+            reactor.callLater(0, clock.time.advance, 5.0)
+
+        self.assertEqual(await self.http(5.0, on=clock).probe(self.farm(behave).target()), b'{"Application":"a"}')
 
     async def test_nothing_listens(self) -> None:
         """And the sentence says so."""
@@ -347,7 +358,10 @@ class Timed:
 
     def __init__(self) -> None:
         self.time = Clock()
-        self.callLater = self.time.callLater
+
+    def callLater(self, seconds: float, call: Any, *args: Any) -> Any:
+        """By the clock; what is for the next turn by the reactor."""
+        return (self.time if seconds else reactor).callLater(seconds, call, *args)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(reactor, name)

@@ -37,7 +37,7 @@ function linked(state) {
 async function open(focus = true) {
   const { name, of, query } = place();
   const signed = who !== null && who.scopes.length > 0;
-  const wanted = name === "link" || !signed ? "signin" : name in VIEWS ? name : "";
+  const wanted = name === "link" || !signed ? "signin" : Object.hasOwn(VIEWS, name) ? name : "";
   const view = VIEWS[wanted];
   if (context) context.gone = true;
   end();
