@@ -61,16 +61,17 @@ class CheckSeen(Struct, gc=False):
 class HostSeen:
     """One host: `reason` and `text` of what turned it last, its checks, and the names of those that are bad.
 
-    `parts` is how much is bad about all of them.
+    `parts` is how much is bad about all of them, `refused` has those that the host did not allow.
     """
 
-    __slots__ = ("bad", "checks", "parts", "reason", "text")
+    __slots__ = ("bad", "checks", "parts", "reason", "refused", "text")
 
     def __init__(self) -> None:
         self.reason = self.text = ""
         self.checks: dict[str, CheckSeen] = {}
         self.bad: set[str] = set()
         self.parts = 0
+        self.refused: set[str] = set()
 
     def worst(self) -> Bad | None:
         """The worst of its checks; None if none is bad."""
@@ -119,8 +120,10 @@ class ChecksSeen:
             host = self._host(event.host)
             host.reason, host.text = str(event.fields.get("reason", "")), event.text[:MOST_TEXT]
         elif kind in AFRESH:
-            for name, check in self.of(event.host).checks.items():
-                self._mend(self._hosts[event.host], name, check, agent.CHECK_REFUSED)
+            host = self.of(event.host)
+            for name in host.refused:
+                self._mend(host, name, host.checks[name], agent.CHECK_REFUSED)
+            host.refused.clear()
         elif kind == kinds.HOST_FORGOTTEN:
             self._hosts.pop(event.host, None)
         elif kind == kinds.CHECK_REMOVED:
@@ -132,6 +135,7 @@ class ChecksSeen:
         host = self.of(event.host)
         check = host.checks.pop(event.check, None)
         host.bad.discard(event.check)
+        host.refused.discard(event.check)
         if check is not None and check.bad is not None:
             host.parts -= len(check.bad)
 
@@ -174,6 +178,8 @@ class ChecksSeen:
         bad[part] = Bad(event.severity, text, since)
         check.bad = bad
         host.bad.add(event.check)
+        if kind == agent.CHECK_REFUSED:
+            host.refused.add(event.check)
 
     def _mend(self, host: HostSeen, name: str, check: CheckSeen, part: str) -> None:
         if check.bad is not None and check.bad.pop(part, None) is not None:

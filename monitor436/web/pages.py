@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from twisted.internet.task import deferLater
+
 from monitor436.event_pages import EventPages
 from monitor436.model.event import Event
 from monitor436.model.polls import Kept
@@ -78,7 +80,7 @@ class Pages:
         )
         self._listeners = (counts.heard, self.checks.heard)
         self.routes: list[Route] = [
-            *Perf(known.rollups, wall).routes(),
+            *Perf(known.rollups, wall, lambda: deferLater(reactor, 0)).routes(),
             *HostPages(known.roster, self.checks.seen, known.groups, monotonic).routes(),
             *self.checks.routes(),
             *PollPages(known.polls).routes(),
