@@ -1,5 +1,6 @@
 """The stores that need no server of their own, and what SQLite does about a disk that fails."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -46,10 +47,12 @@ class SqliteTests(StoreContract, TestCase):
         return sorted(path.name for path in self.path.parent.iterdir())
 
     async def full(self) -> None:
-        """A file with one sum in it."""
+        """A file with one sum in it, and nothing beside it that could stand in for a spoilt page."""
         receiver = Receiver(self.store())
         receiver.take(2.0)
         await receiver.rollups._last()
+        with contextlib.closing(sqlite3.connect(self.path)) as base:
+            self.assertEqual(base.execute("PRAGMA journal_mode=DELETE").fetchall(), [("delete",)])
 
     async def test_nobody_else_may_read_it(self) -> None:
         """Names of hosts and what they do are nobody's business."""
