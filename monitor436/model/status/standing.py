@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from monitor436.model.event import Event, Severity
 from monitor436.model.hosts.flapping import Flapping
-from monitor436.model.status.change import Subject
+from monitor436.model.status.change import RANKS, Subject
 
 MOST_CHECKS = 2000  # of one host, whatever it sends
 MOST_PARTS = 200  # of one check that are bad at once
@@ -27,6 +27,10 @@ class Part(Struct):
     acked_at: str = ""
     over: bool = False
 
+    def known_to(self, severity: str) -> str:
+        """Who acknowledged it; "" if nobody did, or if it was not so bad then."""
+        return self.acked if RANKS[severity] <= RANKS[self.acked_at] else ""
+
 
 Parts = dict[str, Part]  # by `of`
 
@@ -42,13 +46,14 @@ class Flaps(Flapping):
 class HostNow:
     """A host: its state, and what is bad by check; None for a check that is well. The check "" is the host itself."""
 
-    __slots__ = ("checks", "cut", "name", "since", "state", "text")
+    __slots__ = ("checks", "cut", "name", "reason", "since", "state", "text")
 
     def __init__(self, name: str, state: str = "", since: float = 0.0, text: str = "", cut: bool = False) -> None:
         self.name = name
         self.state = state  # "" until something is told of the host itself
         self.since = since
         self.text = text
+        self.reason = ""  # of what turned it last, in a word
         self.cut = cut  # it was lost with its segment, and is not back
         self.checks: dict[str, Parts | None] = {}
 
