@@ -3,6 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -89,7 +90,7 @@ class CheckPages:
         states = {state.strip() for state in query["state"].split(",") if state.strip()} or set(STATES)
         if not states <= set(STATES):
             raise Refusal(400, "Bad Request", f"?state: expected some of {', '.join(STATES)}", query="state")
-        found = sorted(self._wanted(query, states), key=lambda each: each[:3])
+        found = sorted(self._wanted(query, states), key=itemgetter(0, 1, 2))
         skip, wall = query["skip"], self._wall()
         rows = [self._row(each, wall) for each in found[skip : skip + query["most"]]]
         return ChecksPage(rows, len(found), skip)
@@ -98,12 +99,12 @@ class CheckPages:
         hosts, names, text = _pattern(query["host"]), _pattern(query["check"]), query["text"].casefold()
         ranks = {STATES.index(state) for state in states}
         for host, now in self._board.standings.hosts.items():
-            if not host or not hosts.match(host):
+            if not host or (hosts and not hosts.match(host)):
                 continue
             for name, parts in now.checks.items():
                 bad = worst(parts) if parts else None
                 rank = RANKS[bad.severity] if bad else 0
-                if name and rank in ranks and names.match(name):
+                if name and rank in ranks and (not names or names.match(name)):
                     each = Found(-rank, host, name, bad)
                     if not text or text in f"{host} {name} {self._text(each)}".casefold():
                         yield each
@@ -133,6 +134,7 @@ class CheckPages:
         )
 
 
-def _pattern(text: str) -> "re.Pattern[str]":
+def _pattern(text: str) -> "re.Pattern[str] | None":
+    """What a filter lets through; None for everything."""
     names = [name.strip() for name in text.split(",") if name.strip()]
-    return re.compile("|".join(map(fnmatch.translate, names)))
+    return re.compile("|".join(map(fnmatch.translate, names))) if names else None

@@ -100,7 +100,7 @@ class OverviewPage:
                 checks.update(tally(each.bad))
                 letter = WORSE[each.severity] if state == UP else letter
             for group in each.groups or ("",):
-                among = groups.setdefault(group, (Counter(), []))
+                among = groups.get(group) or groups.setdefault(group, (Counter(), []))
                 among[0][state] += 1
                 among[1].append(letter)
         by_name = [GroupNow(name, dict(counts), "".join(cells)) for name, (counts, cells) in sorted(groups.items())]

@@ -13,15 +13,17 @@ NOTHING: Bad = MappingProxyType({})
 
 def worst(parts: Parts | None) -> Part | None:
     """What is worst about a check, of equals what began first; None if it is well."""
-    return min((part for part in parts.values() if part.severity != "info"), key=order, default=None) if parts else None
+    found = [part for part in parts.values() if part.severity != "info"] if parts else ()
+    return min(found, key=order) if len(found) > 1 else found[0] if found else None
 
 
 def bad(host: HostNow | None) -> Bad:
     """What is bad about a host beside its own state: by check, and under "" what is about no check."""
     if host is None or not any(host.checks.values()):
         return NOTHING
-    found = {check: part for check, parts in host.checks.items() if check and (part := worst(parts)) is not None}
-    own = worst({of: part for of, part in (host.checks.get("") or {}).items() if of})
+    found = {check: part for check, parts in host.checks.items() if parts and check and (part := worst(parts))}
+    state = host.checks.get("")
+    own = worst({of: part for of, part in state.items() if of}) if state else None
     return found if own is None else {"": own, **found}
 
 
