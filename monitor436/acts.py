@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec import MsgspecError, Struct, json
 
 from monitor436 import json_lines
-from monitor436.model.event import Field
+from monitor436.model.event import Event, Field
 
 ACTS = "acts.jsonl"
 MOST_LINE = 16384  # bytes
@@ -22,6 +22,11 @@ class Act(Struct, frozen=True, omit_defaults=True):
     check: str = ""
     text: str = ""
     fields: dict[str, Field] = {}
+
+    def event(self) -> Event:
+        """What it becomes."""
+        fields = {**self.fields, "by": self.by, "act": self.id}
+        return Event(kind=self.kind, host=self.host, check=self.check, text=self.text, fields=fields)
 
 
 class Acts:

@@ -52,7 +52,7 @@ class Monitor(OrderedServices):
         try:
             settings = read()
         except SettingsError as wrong:
-            text = f"the settings were refused, the old ones stay in force: {wrong}"
+            text = f"the settings were refused, the old ones stay in force: {wrong.told}"
             self.log.error("{text}", text=text)
             self._event_log.state([Event(kind=kinds.SETTINGS_REFUSED, severity="warning", text=text)])
             return

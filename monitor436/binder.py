@@ -9,13 +9,14 @@ import msgspec
 from msgspec import inspect
 
 from monitor436.agent.plan import UNKNOWN_KEY, meant, shown
-from monitor436.model.source import Path, SettingsError, Source
+from monitor436.model.source import Path, Problem, SettingsError, Source
 from monitor436.model.units import EXAMPLES, READS, WRITES
 from monitor436.yaml_source import read_source
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 DEFAULT = "etc/monitor436.yaml"  # the settings file of a command that names none
+ABSENT = "is not here: go to the folder of a site (monitor436 init makes one), or say -c FILE"
 
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?")
@@ -25,6 +26,8 @@ _WRONG = object()  # stands for a value whose problem is noted already
 
 def load(path: str, struct: type[T]) -> T:
     """The settings in the YAML file at `path`; relative paths in them begin in its folder. Raises SettingsError."""
+    if path == DEFAULT and not os.path.exists(path):
+        raise SettingsError([Problem(path, 0, 0, "", ABSENT)])
     return bind(read_source(path), struct, os.path.dirname(os.path.abspath(path)))
 
 

@@ -49,6 +49,9 @@ def open_monitor(path: str, reactor: Any = None) -> Monitor:
         signal.signal(signal.SIGHUP, hang_up)  # otherwise it would end a server in the foreground
         print(f"agent file:  {settings.state}/{AGENT_FILE}  (copy it to hosts and start it there)", flush=True)
         print(f"events file: {settings.events.file}", flush=True)
+        if settings.http.listen:
+            where = "" if path == DEFAULT else f" -c {path}"
+            print(f"dashboard:   monitor436 dashboard{where}  (prints a link that signs in)", flush=True)
 
     reactor.callWhenRunning(running)
     return monitor

@@ -1,5 +1,6 @@
 """Settings files: how their text becomes values, and how what is wrong with them is told."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from monitor436.agent.plan import seconds, spelt
-from monitor436.binder import bind, load
+from monitor436.binder import DEFAULT, bind, load
 from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError, Source
 from monitor436.model.units import Duration, FilePath, Size, size, spelt_size
@@ -210,6 +211,13 @@ class BindTests(unittest.TestCase):
         with self.assertRaises(SettingsError) as caught:
             load("/nowhere/s.yaml", Sample)
         self.assertEqual(str(caught.exception), "/nowhere/s.yaml: cannot be read: No such file or directory")
+
+    def test_whoever_names_no_file_and_is_in_no_site_is_told_where_to_go(self) -> None:
+        """As newcomers are."""
+        self.enterContext(contextlib.chdir(self.enterContext(tempfile.TemporaryDirectory())))
+        with self.assertRaises(SettingsError) as caught:
+            load(DEFAULT, Sample)
+        self.assertRegex(str(caught.exception), "^etc/monitor436.yaml: is not here: go to .*, or say -c FILE$")
 
 
 class AnyTextTests(unittest.TestCase):

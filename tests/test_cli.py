@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -59,6 +61,17 @@ class CommandTests(CommandCase):
             self.assertEqual(self.call(name, "--help").exit_code, 0, name)
         self.assertIn(__version__, self.call("--version").output)
 
+    def test_the_list_of_commands_imports_none_of_them(self) -> None:
+        """All of them would take more than a second."""
+        code = "import sys; sys.argv[1:] = ['--help']; from monitor436.cli import main; main(standalone_mode=False)"
+        more = "; print(sorted(name for name in sys.modules if name.startswith('monitor436.cli.')))"
+        told = subprocess.run([sys.executable, "-c", code + more], capture_output=True, text=True, check=True, cwd=HERE)
+        *shown, imported = told.stdout.splitlines()
+        self.assertEqual(imported, "[]")
+        listed = shown[shown.index("Commands:") + 1 :]
+        self.assertEqual([line.split(maxsplit=1) for line in listed], [list(each) for each in COMMANDS.items()])
+        self.assertEqual(list(COMMANDS), sorted(COMMANDS))
+
     def test_an_unknown_command_names_the_known_ones(self) -> None:
         """Exit status 2."""
         result = self.call("hots")
@@ -87,6 +100,8 @@ class CommandTests(CommandCase):
                 packed.append(path.read_bytes())
             self.assertEqual(packed[0], packed[1])
         self.assertEqual(self.call("agent", "pack", "-c", self.settings, "--host", "../x").exit_code, 2)
+        nowhere = self.call("agent", "pack", "-c", self.settings, "-o", self.folder / "none" / "a")
+        self.assertEqual(nowhere.output, f"Error: {self.folder}/none/a: No such file or directory\n")
 
     def test_a_file_for_a_host_that_has_another_key_is_warned_of(self) -> None:
         """It would be refused; whoever means it has to forget the host first."""

@@ -447,7 +447,12 @@ class SettingsTests(unittest.TestCase):
         for page in PAGES:
             for name in ticked(page.read_text("utf-8")):
                 first, dot, second = name.partition(".")
-                if dot and first in sections and re.fullmatch(r"[a-z_]+", second) and second not in ("json", "jsonl", "md"):
+                if (
+                    dot
+                    and first in sections
+                    and re.fullmatch(r"[a-z_]+", second)
+                    and second not in ("json", "jsonl", "md")
+                ):
                     self.assertIn(second, sections[first], f"{page.name}: {name}")
                     tried += 1
         self.assertGreater(tried, 8)

@@ -362,7 +362,7 @@ class ProgressTests(unittest.TestCase):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
         with asking.progress(3, console) as heard:
             for result in (answer(1), failed(2), answer(3)):
-                heard(asking.tell(result, Question()))
+                heard(isinstance(result, Failed))
         text = console.file.getvalue()  # type: ignore[attr-defined]
         assert isinstance(text, str)
         return text
@@ -398,7 +398,8 @@ class CommandTests(CommandCase):
             ("-t", "1.2.3"): "could not convert",
             ("-f", "0"): "1<=x<=100000",
             ("-r", "x"): "not a valid integer",
-            ("-o", "/none"): "does not exist",
+            ("-o", "/none/of/these"): "does not exist",
+            ("-o", __file__): "is a file",
             ("--url", "http://web1/"): "expected {server} once",
             ("--header", "none"): 'expected "Name: value"',
             ("--header", "a b: c"): "no name of a header",

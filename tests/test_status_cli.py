@@ -1,5 +1,8 @@
 """`monitor436 status`, `silence`, `ack` and `alert test`, on the files of a server that does not run."""
 
+import os
+import subprocess
+import sys
 import unittest
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +16,9 @@ from monitor436.cli import main
 from monitor436.model.event import SILENCE_ADDED, Event
 from monitor436.services.event_log import lines
 from tests.model.notified import check, down, happening
+from tests.test_layers import ROOT
 
+CALL = "from monitor436.cli import main; main()"
 NOW = datetime.now(UTC)
 HOSTILE = "\x1b[2J\u202egnp\r\n<b>[red]"
 
@@ -102,6 +107,29 @@ class CommandTests(unittest.TestCase):
         self.assertEqual(self.run_it("silence", "remove", "s1").exit_code, 0)
         self.assertEqual(self.run_it("silence", "remove", "s2").exit_code, 1)
         self.assertEqual([kind for kind, *_ in self.acts()], ["silence_removed"])
+
+    def test_what_was_decided_just_now_is_shown(self) -> None:
+        """Before a server has made an event of it."""
+        self.assertIn("nothing is silenced", self.run_it("silence", "list").output)
+        name = self.run_it("silence", "add", "--host", "web*", "work").output.partition(":")[0]
+        self.assertIn(f"{name}  host web*", self.run_it("silence", "list").output)
+        self.run_it("ack", "db1", "moving logs")
+        self.assertEqual(self.run_it("status").exit_code, 0)
+        self.run_it("silence", "remove", name)
+        self.assertIn("nothing is silenced", self.run_it("silence", "list").output)
+        self.assertEqual(self.run_it("status").exit_code, 1)
+
+    def test_colours_are_for_terminals_whose_user_wants_them(self) -> None:
+        """NO_COLOR, set to whatever, is respected."""
+        self.write()
+        script = ["script", "-qec", f"{sys.executable} -c '{CALL}' status -c {self.config}", "/dev/null"]
+        for words, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+            environment = {**os.environ, "TERM": "xterm", **words}
+            if coloured:
+                environment.pop("NO_COLOR", None)
+            told = subprocess.run(script, capture_output=True, env=environment, cwd=ROOT)
+            self.assertEqual(b"\x1b[" in told.stdout, coloured, told)
+        self.assertNotIn("\x1b", self.run_it("status").output)
 
     def test_what_is_bad_can_be_acknowledged(self) -> None:
         """A host with its checks, or one check; and nothing else."""

@@ -29,7 +29,9 @@ def agent() -> None:
 @agent.command()
 @settings_option
 @click.option("--host", default="", metavar="NAME", help="For this host alone, with its key inside: nothing to join.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Where to write it; - for standard output.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Where to write it; - for standard output."
+)
 def pack(settings: Settings, host: str, output: str | None) -> None:
     """Pack the agent into one file that a host can start.
 
@@ -57,6 +59,8 @@ def pack(settings: Settings, host: str, output: str | None) -> None:
             return
         path = Path(output or os.path.join(settings.state, f"agent436-{host}.pyz" if host else AGENT_FILE))
         write_private(path, content, 0o700)
-    except (SiteError, SettingsError, OSError) as problem:
+    except OSError as problem:
+        raise click.ClickException(f"{output or problem.filename}: {problem.strerror}") from None
+    except (SiteError, SettingsError) as problem:
         raise click.ClickException(str(problem)) from None
     click.echo(f"{path}  {len(content)} bytes  sha256 {hashlib.sha256(content).hexdigest()}")

@@ -22,6 +22,7 @@ from monitor436.probes.probe import Answer, Failed, Probe, Target
 from monitor436.probes.tls import TlsOptions
 
 DIGITS = 4  # of seconds that are kept: a tenth of a millisecond
+AT_A_TURN = 1000  # nobody else waits here, and who hangs is begun a second sooner among ten thousand
 SPARE = 100  # descriptors for everything else
 GARBAGE = (100_000, 50, 50)  # a command that soon ends looks for it less often: it took a third of a large round
 
@@ -50,7 +51,7 @@ def ask(targets: Sequence[Target], asking: Asking, question: Question, twice: Se
 
         def keep(result: Answer | Failed) -> Told:
             told = tell(result, question)
-            heard(told)
+            heard(isinstance(told, Failure))
             return told
 
         results = _run(reactor, targets, asking, keep)
@@ -80,7 +81,7 @@ def _run(
     reactor: Any, targets: Sequence[Target], asking: Asking, keep: Callable[[Answer | Failed], Told]
 ) -> list[Told]:
     probe = _probe(reactor, asking)
-    poller = Poller(reactor, probe, min(asking.at_once, _descriptors()), asking.retries)
+    poller = Poller(reactor, probe, min(asking.at_once, _descriptors()), asking.retries, at_a_turn=AT_A_TURN)
     results: list[Told] = []
 
     async def work() -> None:
@@ -117,9 +118,9 @@ class Pace(ProgressColumn):
 
 
 @contextmanager
-def progress(total: int, console: Console | None = None) -> Iterator[Callable[[object], object]]:
-    """A bar on standard error, if that is a terminal, with rate and remaining time; what it gives is called with each
-    result."""
+def progress(total: int, console: Console | None = None) -> Iterator[Callable[[bool], object]]:
+    """A bar on standard error, if that is a terminal, with rate and remaining time; what it gives is called for each
+    target, and told whether that failed."""
     console = console or Console(stderr=True)
     failed = 0
     columns = (TextColumn("asked"), BarColumn(), MofNCompleteColumn(), Pace(), TimeRemainingColumn())
@@ -127,9 +128,9 @@ def progress(total: int, console: Console | None = None) -> Iterator[Callable[[o
     with Progress(*columns, more, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("asked", total=total, failed=0)
 
-        def heard(result: object) -> None:
+        def heard(fails: bool) -> None:
             nonlocal failed
-            failed += isinstance(result, Failure)
+            failed += fails
             bar.update(task, advance=1, failed=failed)
 
         yield heard

@@ -55,7 +55,7 @@ class Panel:
         """A step has come to `state`, and what it says of itself."""
         self.states[name] = state, said
         if not self._live and state != "runs":
-            self._console.print(f"{MARKS[state]} {name}: {said}", markup=False, highlight=False)
+            self._console.print(f"{MARKS[state]} {name}: {said}", markup=False, highlight=False, soft_wrap=True)
 
     def events(self, events: Sequence[Event]) -> None:
         """Events became durable."""

@@ -1,5 +1,6 @@
 """Events as people read them on a terminal."""
 
+import os
 import sys
 
 import click
@@ -30,5 +31,5 @@ def plain(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """A line on standard output, coloured only if that is a terminal."""
-    click.echo(text, color=sys.stdout.isatty() or None)
+    """A line on standard output, coloured only if that is a terminal and NO_COLOR is not set (no-color.org)."""
+    click.echo(text, color=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))

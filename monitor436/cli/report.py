@@ -118,6 +118,7 @@ def _write(found: Report, change: Since | None, options: Options) -> list[Path]:
     if options.as_html:
         made[".html"] = page(found, change)
     try:
+        folder.mkdir(exist_ok=True)
         return [files.write_new(folder, found.at, ending, text) for ending, text in made.items()]
     except OSError as problem:
         raise click.ClickException(f"{folder}: {problem.strerror}") from None

@@ -127,9 +127,15 @@ def _last(context: click.Context, param: click.Parameter, value: str | None) -> 
 
 
 def _folder(context: click.Context, param: click.Parameter, value: str | None) -> Path | None:
-    if value is not None and not os.access(value, os.W_OK | os.X_OK):
-        raise click.BadParameter(f"nobody may write there as this user: {value}")
-    return Path(value) if value else None
+    if not value:
+        return None
+    folder = Path(value)
+    place = folder if folder.exists() else folder.absolute().parent  # it is made when there is something to write
+    if not place.exists():
+        raise click.BadParameter(f"{place} does not exist")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"nobody may write there as this user: {place}")
+    return folder
 
 
 FILE = click.Path(exists=True, dir_okay=False)
@@ -138,8 +144,8 @@ OPTIONS: list[Callable[[Any], Any]] = [
                  callback=_read, type=click.Path(exists=True, dir_okay=False, allow_dash=True),
                  help="One host, host:port or URL a line; - for standard input."),
     click.option("-o", "--output", "--output_dir", "folder", metavar="DIR", callback=_folder,
-                 type=click.Path(exists=True, file_okay=False),
-                 help="Where files go; by default the system's folder for temporary ones."),
+                 type=click.Path(file_okay=False),
+                 help="Where files go, made if need be; by default the system's folder for temporary ones."),
     click.option("-q", "--qos", "qos", type=float, default=99.0, show_default=True, metavar="PERCENT",
                  callback=_percent, help="The gate: so many have to answer, or the report is refused."),
     click.option("-v", "--verbose", is_flag=True, help="Show every failure."),

@@ -69,6 +69,8 @@ def list_silences(settings: Settings, as_json: bool) -> None:
         return
     for each in known:
         say(silence_line(each, time.time()))
+    if not known:
+        click.echo("nothing is silenced", err=True)
 
 
 @silence.command()

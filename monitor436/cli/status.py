@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from msgspec import json, structs
 
+from monitor436.acts import ACTS, Acts
 from monitor436.cli.lines import COLOURS, plain, say
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.settings.whole import Settings
@@ -47,13 +48,16 @@ def status(settings: Settings, as_json: bool, hosts: tuple[str, ...], everything
 
 
 def seen(settings: Settings) -> Board:
-    """The board as the files of a server leave it. Ends the command if there are none."""
+    """The board as the files of a server leave it, with what operators decided just now. Ends the command if there
+    are none."""
     file = Path(settings.events.file)
     if not file.exists():
         raise click.ClickException(f"{file} does not exist: has the server been started?")
     board = Board(settings.status)
     try:
         rebuild(board, file, Path(settings.state) / STATUS)
+        for act in Acts(Path(settings.state) / ACTS).read(board.acted):
+            board.take(act.event(), act.at)
     except OSError as problem:
         raise click.ClickException(f"{problem.filename or file}: {problem.strerror}") from None
     return board

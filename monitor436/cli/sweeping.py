@@ -89,8 +89,8 @@ def run(
     found: dict[str, Result] = {}
 
     def came(answer: Answer | Failed) -> None:
-        bar(answer)
         result = found[answer.target.url] = judged(answer, at, command)
+        bar(bool(result.reason))
         tell(result)
 
     async def work() -> None:

@@ -49,7 +49,7 @@ def uptime_send(file: str, watermark: int, batch: str, resume: str, **words: Any
         def heard(seen: int) -> None:
             nonlocal put
             for _ in range(seen - put):
-                bar(None)
+                bar(False)
             put = seen
 
         async def work() -> None:

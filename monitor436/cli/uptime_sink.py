@@ -51,6 +51,8 @@ def uptime_sink(path: Path, batch: str, stay: bool, **words: Any) -> None:
         raise click.UsageError(f"{path}: another sink writes it") from None
     except OSError as problem:
         raise click.UsageError(f"{path}: {problem.strerror}") from None
+    if sys.stderr.isatty():
+        click.echo("waits for what workers find; Ctrl-C ends it", err=True)
     sink = Sink(queue, book, complain, reactor, [batch] if batch else [], stay)
     whole = until_told(sink.run, queue.close, reactor)
     book.close()

@@ -1,6 +1,7 @@
 """The steps of the rehearsal, in order. To add one: an async function here, and its line in STEPS."""
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from msgspec import json
 
@@ -17,6 +18,7 @@ from monitor436.model.words import count
 PATIENCE = 15.0  # seconds for what must happen; most takes less than two
 LOOK = 0.1  # seconds between looks at what makes no event
 
+Found = TypeVar("Found")
 Step = tuple[str, Callable[[Stage], Awaitable[str]]]
 
 
@@ -54,10 +56,22 @@ async def death(stage: Stage) -> str:
     return (await _event(stage, kinds.HOST_DOWN, "web2")).text
 
 
+async def alarm(stage: Stage) -> str:
+    """Whoever is to be told gets it by a webhook."""
+    text = await _until(stage, lambda: stage.receiver.item("alarm", "web2"), "alarm of web2")
+    return f"the receiver was told: {text}"
+
+
 async def return_(stage: Stage) -> str:
     """It comes back."""
     stage.start("web2")
     return (await _event(stage, kinds.HOST_UP, "web2")).text
+
+
+async def recovery(stage: Stage) -> str:
+    """And of the recovery too."""
+    text = await _until(stage, lambda: stage.receiver.item("recovery", "web2"), "recovery of web2")
+    return f"the receiver was told: {text}"
 
 
 async def edit(stage: Stage) -> str:
@@ -127,7 +141,9 @@ STEPS: list[Step] = [
     ("plan in force", plans),
     ("log line seen", log_line),
     ("agent killed: down", death),
+    ("alert caught", alarm),
     ("agent back: up", return_),
+    ("recovery told", recovery),
     ("plan edited", edit),
     ("bad plan refused", mistake),
     ("hosts swept over ssh", sweep),
@@ -139,12 +155,21 @@ STEPS: list[Step] = [
 
 async def _swept(stage: Stage) -> None:
     """A round in which all of them answered."""
-    for _ in range(int(PATIENCE / LOOK)):
+
+    def well() -> bool:
         rounds = stage.monitor.getServiceNamed("sweeps").known()["fleet"].polled.rounds
-        if rounds and rounds[-1].well == len(SSH_HOSTS):
-            return
+        return bool(rounds) and rounds[-1].well == len(SSH_HOSTS)
+
+    await _until(stage, well, f"round in which all {len(SSH_HOSTS)} hosts answered over ssh")
+
+
+async def _until(stage: Stage, found: Callable[[], Found], what: str) -> Found:
+    """What `found` gives when it gives something."""
+    for _ in range(int(PATIENCE / LOOK)):
+        if got := found():
+            return got
         await stage.pause(LOOK)
-    raise Missed(f"not all of {len(SSH_HOSTS)} hosts answered over ssh within {PATIENCE:g} s")
+    raise Missed(f"no {what} within {PATIENCE:g} s")
 
 
 async def _event(stage: Stage, kind: str, host: str = "") -> Event:

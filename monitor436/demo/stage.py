@@ -16,12 +16,14 @@ from twisted.web.client import Agent
 
 from monitor436.application import Monitor, make_service
 from monitor436.demo.local_agent import start_agent
+from monitor436.demo.receiver import Receiver
 from monitor436.demo.ssh_fleet import SshFleet
 from monitor436.demo.status_pages import StatusPages
 from monitor436.model.event import Event
 from monitor436.model.settings.events import Events
 from monitor436.model.settings.hosts import Agents, Beacon, Heartbeat, Plans
 from monitor436.model.settings.http import Http
+from monitor436.model.settings.notify import Notify, Webhook
 from monitor436.model.settings.whole import Settings
 from monitor436.packer import pack
 from monitor436.services.agent_file import packed
@@ -75,7 +77,9 @@ class Stage:
         self.plan(PLAN)
         self.ssh = SshFleet(folder / "ssh", reactor)
         self.pages = StatusPages(folder / "pages", LOOPBACK, reactor)
-        self.settings = structs.replace(settings(folder), sweeps={"fleet": self.ssh.sweep})
+        self.receiver = Receiver(LOOPBACK, reactor)
+        told = Notify(webhook={"receiver": Webhook(url=self.receiver.url)}, group_wait=0.2)
+        self.settings = structs.replace(settings(folder), sweeps={"fleet": self.ssh.sweep}, notify=told)
         self.monitor: Monitor = make_service(self.settings, reactor)
         self.monitor.bus.subscribe(self._heard)
 
@@ -98,6 +102,7 @@ class Stage:
         """End all agents, and whoever answers."""
         self.ssh.close()
         self.pages.close()
+        self.receiver.close()
         for host in list(self.agents):
             self.kill(host)
 

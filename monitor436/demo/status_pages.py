@@ -5,7 +5,9 @@ from typing import Any
 
 from msgspec import json
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import Request
+
+from monitor436.demo.quiet import Quiet
 
 PAGES = 60
 APPLICATIONS = ("shop", "search", "billing")
@@ -38,15 +40,6 @@ class StatusPage(Resource):
             return b""
         request.setHeader(b"content-type", b"application/json")
         return self._body
-
-
-class Quiet(Site):
-    """Writes no line for each request."""
-
-    noisy = False
-
-    def log(self, request: object) -> None:
-        pass
 
 
 class StatusPages:

@@ -144,6 +144,8 @@ KINDS = {
     agent.LOST: "Events of a host were dropped before any server had them: `count` numbers before this one.",
 }
 
+OF_SERVERS = frozenset(KINDS).difference(each for each in vars(agent).values() if isinstance(each, str))  # no host's
+
 
 def read_line(line: bytes) -> Event:
     """The event in a line of the events file. Raises msgspec.DecodeError."""

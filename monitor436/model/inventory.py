@@ -79,6 +79,8 @@ def read_line(written: str, pattern: str = PATTERN) -> Listed:
     if "/" in written:
         raise ValueError(f"expected a host or a whole URL such as http://web1/status, got {shown(written)}")
     server = f"[{written}]" if is_ipv6(written) else written
+    if f"{SERVER}:" in pattern and re.search(r":[^\]]*$", server):
+        raise ValueError(f"{shown(written)} has a port, and so has {pattern}: one of them is enough")
     return _at(written, pattern.replace(SERVER, server))
 
 

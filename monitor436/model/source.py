@@ -31,12 +31,21 @@ class Problem(msgspec.Struct, frozen=True, order=True):
         return printable(": ".join(part for part in (place, self.path, self.sentence) if part))
 
 
+SHOWN = 10  # problems told in one event
+
+
 class SettingsError(Exception):
     """Files that were refused; `problems` are all of them, in the order in which they stand."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = sorted(set(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @property
+    def told(self) -> str:
+        """The first of them in one line, as an event has it."""
+        told = "; ".join(str(problem) for problem in self.problems[:SHOWN])
+        return told + ("; … (monitor436 config check tells all)" if len(self.problems) > SHOWN else "")
 
 
 class Source:

@@ -33,7 +33,7 @@ class Exchange:
         self._connecting: Connecting | None = None
         self.connection: Connection | None = None
         self.expired: Failure | None = None
-        self._call = reactor.callLater(within, self._expire)
+        self._call = reactor.callLater(within, self._late)
 
     @property
     def phase(self) -> str:
@@ -68,6 +68,10 @@ class Exchange:
                 continue
             return self.connection
         raise Failure("name", f"{target.host} has no address")
+
+    def _late(self) -> None:
+        """What came while this process had something else to do is read first."""
+        self._call = self._reactor.callLater(0, self._expire)
 
     def _expire(self) -> None:
         phase = self.phase

@@ -68,7 +68,12 @@ class FollowingProbe:
             expired.append(Failure(way.phase, f"{SAYS[way.phase]} within {seconds:g} s"))
             asked.cancel()
 
-        late = self._reactor.callLater(seconds, expire)
+        call = self._reactor.callLater(seconds, lambda: late())
+
+        def late() -> None:
+            nonlocal call
+            call = self._reactor.callLater(0, expire)  # what came while this process was busy is read first
+
         try:
             return await asked
         except (CancelledError, Failure):
@@ -76,8 +81,8 @@ class FollowingProbe:
                 raise expired[0] from None
             raise
         finally:
-            if late.active():
-                late.cancel()
+            if call.active():
+                call.cancel()
 
     async def close(self) -> None:
         """End every connection that waits for the next round."""

@@ -95,8 +95,8 @@ class KnownHosts:
             return
         if len(content) > MOST:
             raise ValueError(f"{path} is longer than {MOST >> 20} MiB")
-        for line in content.decode("utf-8", "replace").splitlines():
-            self._line(line.split())
+        for line in content.split(b"\n"):  # no other sign ends a line, or a comment could hold a host
+            self._line(line.decode("utf-8", "replace").split())
 
     def _line(self, words: list[str]) -> None:
         """Lines that are none, comments and unknown markers say nothing."""

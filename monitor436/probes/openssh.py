@@ -24,6 +24,7 @@ from monitor436.probes.ssh_command import LIMIT
 
 MOST_ERRORS = 4 << 10  # bytes of complaints that are kept
 PORT = 22  # is left to the configuration
+CLOSED = ("-o", "ForwardAgent=no", "-o", "ForwardX11=no", "-o", "ClearAllForwardings=yes")  # no host gets our keys
 OWN = 255  # the exit status by which ssh tells that it failed itself
 SAID = (
     ("could not resolve", "name"),
@@ -60,7 +61,7 @@ class OpenSshProbe:
         self._command = command
         self._user = user
         self._limit = limit
-        batch = ("-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, round(timeout))}")
+        batch = ("-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, round(timeout))}", *CLOSED)
         self._first = (program, *options, *batch)  # of an option that is given twice, ssh takes the first
         self._environment = {**os.environ, "LC_ALL": "C"}
 

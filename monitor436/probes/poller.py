@@ -30,8 +30,9 @@ class Poller:
     """At most `at_once` targets are being asked; one that fails at once is asked up to `retries` times more.
 
     All attempts together have the time of the probe, so a round of hanging targets lasts that long and no longer.
-    `probe.timeout` is that time, in seconds. Who was slow in the last round is asked first in the next one: who hangs
-    there is not what everybody else waits for at its end.
+    `probe.timeout` is that time, in seconds; `at_a_turn` are begun before the reactor looks after everybody else. Who
+    was slow in the last round is asked first in the next one: who hangs there is not what everybody else waits for at
+    its end.
     """
 
     log = Logger()
@@ -43,11 +44,13 @@ class Poller:
         at_once: int = AT_ONCE,
         retries: int = 0,
         monotonic: Callable[[], float] = time.monotonic,
+        at_a_turn: int = AT_A_TURN,
     ) -> None:
         self._reactor = reactor
         self._probe = probe
         self._at_once = max(1, min(at_once, room() // 2))  # the other half are connections that are kept
         self._retries = retries
+        self._at_a_turn = at_a_turn
         self._monotonic = monotonic
         self._slow: dict[str, float] = {}  # seconds that slow targets took in the last round, by URL
 
@@ -85,7 +88,7 @@ class Poller:
         workers: list[Deferred[None]] = []
         try:
             while waiting and len(workers) < self._at_once:
-                if workers and len(workers) % AT_A_TURN == 0:
+                if workers and len(workers) % self._at_a_turn == 0:
                     await _after(self._reactor, 0)
                 workers.append(Deferred.fromCoroutine(work()))
             await gatherResults(workers, consumeErrors=True)

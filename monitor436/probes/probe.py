@@ -21,7 +21,7 @@ HTTP_REASONS = (
 answer's header was complete, and before its body was. `json` and `schema` are found by whoever reads the body."""
 
 SSH_REASONS = ("banner", "key_exchange", "host_key", "authentication", "command", "output")
-"""Those that are only of ssh: what a host failed at or had no more time for; `output` is found by whoever reads what the
+"""Those that only ssh has: what a host failed at or had no more time for; `output` is found by whoever reads what the
 command printed."""
 
 REASONS = (*HTTP_REASONS, *SSH_REASONS)

@@ -12,6 +12,7 @@ KEPT = 7 * 86400  # seconds without any change after which a batch and the rest 
 LONGEST_WAIT = 5.0  # seconds that a command blocks in Redis
 
 Outcome = TypeVar("Outcome")
+Fields = tuple[str, str, bytes]
 
 
 class RedisQueue(Queue):
@@ -45,16 +46,16 @@ class RedisQueue(Queue):
         if self._for_jobs is self._link:
             self._for_jobs = self._link.blocking()
         found = await self._group_read(self._for_jobs, "workers", _bounded(worker), most, wait, self._jobs, b">")
-        return [Job(*_fields(fields), ticket.decode()) for ticket, fields in found if fields]
+        return [Job(*each, ticket.decode()) for ticket, each in await self._ours(self._jobs, "workers", found)]
 
     async def reclaim(self, worker: str, most: int) -> list[Job]:
         idle = round(self._lease * 1000)
         words = ("XAUTOCLAIM", self._jobs, "workers", _bounded(worker), idle, self._scan, "COUNT", most)
         self._scan, found, *_ = await self._grouped(self._jobs, "workers", lambda: self._link.command(*words))
-        found = [(ticket, fields) for ticket, fields in found if fields]
-        told = await self._pipeline([("XPENDING", self._jobs, "workers", ticket, ticket, 1) for ticket, _ in found])
+        ours = await self._ours(self._jobs, "workers", found)
+        told = await self._pipeline([("XPENDING", self._jobs, "workers", ticket, ticket, 1) for ticket, _ in ours])
         tries = [pending[0][3] if pending else 1 for pending in told]
-        return [Job(*_fields(each), ticket.decode(), times) for (ticket, each), times in zip(found, tries, strict=True)]
+        return [Job(*each, ticket.decode(), times) for (ticket, each), times in zip(ours, tries, strict=True)]
 
     async def acknowledge(self, done: Sequence[tuple[Job, bytes]]) -> None:
         for batch, theirs in _by_batch(done, lambda each: each[0].batch):
@@ -81,7 +82,7 @@ class RedisQueue(Queue):
         self._read = None if after is None or not found else found[-1][0]
         if after is not None and not found:
             return await self.results(most, wait)
-        return [Result(*_fields(fields), ticket.decode()) for ticket, fields in found if fields]
+        return [Result(*each, ticket.decode()) for ticket, each in await self._ours(self._out, "sinks", found)]
 
     async def complete(self, results: Sequence[Result]) -> None:
         for batch, theirs in _by_batch(results, lambda each: each.batch):
@@ -95,7 +96,7 @@ class RedisQueue(Queue):
     async def batch(self, batch: str) -> Batch:
         words = ("HMGET", self._keys(batch)[2], "total", "put", "acknowledged", "completed")
         total, *counts = (await self._pipeline([words]))[0]
-        return Batch(None if total is None else int(total), *(int(count or 0) for count in counts))
+        return Batch(None if total is None else _count(total), *(_count(count or b"") for count in counts))
 
     async def close(self) -> None:
         await self._link.close()
@@ -126,6 +127,14 @@ class RedisQueue(Queue):
         answer = await self._grouped(stream, group, lambda: link.command(*words, within=link.time_limit + wait))
         return answer[0][1] if answer else []
 
+    async def _ours(self, stream: str, group: str, found: Iterable[Any]) -> list[tuple[bytes, Fields]]:
+        """What has the form of ours. Redis is open to others too: anything else goes, or it would come for ever."""
+        read = [(ticket, _fields(fields)) for ticket, fields in found if fields]
+        others = [ticket for ticket, fields in read if fields is None]
+        if others:
+            await self._pipeline([("XACK", stream, group, *others), ("XDEL", stream, *others)])
+        return [(ticket, fields) for ticket, fields in read if fields is not None]
+
     async def _grouped(self, stream: str, group: str, call: Callable[[], Awaitable[Any]]) -> Any:
         """What a call for a consumer group gives; the group is made if there is none."""
         try:
@@ -154,9 +163,17 @@ def _bounded(name: str) -> str:
     return name
 
 
-def _fields(fields: list[bytes]) -> tuple[str, str, bytes]:
-    batch, name, body = fields[1::2]
-    return batch.decode(), name.decode(), body
+def _fields(fields: list[bytes]) -> Fields | None:
+    """Batch, name and body; None for what is no job and no result."""
+    try:
+        batch, name, body = fields[1::2]
+        return _bounded(batch.decode()), name.decode(), body
+    except ValueError:
+        return None
+
+
+def _count(written: bytes) -> int:
+    return int(written) if written.isdigit() and len(written) < 19 else 0
 
 
 def _pieces(items: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:

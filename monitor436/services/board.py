@@ -112,8 +112,7 @@ class BoardService(Periodic):
             self.tell(None, changes, now, None)
         self.board.silences.expire(self._wall())
         for act in self._acts.read(self.board.acted):
-            fields = {**act.fields, "by": act.by, "act": act.id}
-            self._state([Event(kind=act.kind, host=act.host, check=act.check, text=act.text, fields=fields)])
+            self._state([act.event()])
         if self._dirty and not self._keeping and now >= self._next_keep and self.may_keep():
             self._keep(now)
 

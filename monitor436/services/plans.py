@@ -20,7 +20,6 @@ from monitor436.planfolder import Stamp, read_planbook, stamp
 
 STILL = 0.5  # seconds for which the folder has to stand still until it is read: half a file is not read
 ABOUT = 0.9  # of that: timers keep to a grid, not to a distance
-SHOWN = 10  # problems told in one event; `monitor436 config check` tells them all
 
 
 class Plans(Periodic):
@@ -133,10 +132,7 @@ class Plans(Periodic):
         try:
             book = read_planbook(self._folder, *self._rhythm)
         except SettingsError as wrong:
-            told = "; ".join(str(problem) for problem in wrong.problems[:SHOWN])
-            if len(wrong.problems) > SHOWN:
-                told += "; … (monitor436 config check tells all)"
-            text = f"{count(len(wrong.problems), 'mistake')} in the plans, the old ones stay in force: {told}"
+            text = f"{count(len(wrong.problems), 'mistake')} in the plans, the old ones stay in force: {wrong.told}"
             self.log.error("{text}", text=text)
             self._state([Event(kind=kinds.PLANS_REFUSED, severity="warning", text=text)])
             return

@@ -64,7 +64,7 @@ def read_again(poll: Poll, known: Stamp | None) -> Read | None:
     try:
         return Read(stamp, _targets(poll), "")
     except SettingsError as wrong:
-        return Read(stamp, None, str(wrong))
+        return Read(stamp, None, wrong.told)
 
 
 class PollService(Periodic):

@@ -42,7 +42,7 @@ class Polls(MultiService):
                 try:
                     self._add(name, poll)
                 except SettingsError as wrong:
-                    text = f"poll {name} does not run: {wrong}"
+                    text = f"poll {name} does not run: {wrong.told}"
                     self.log.error("{text}", text=text)
                     self._state([Event(severity="warning", kind=POLL_REFUSED, text=text, fields={"poll": name})])
         return DeferredList(stops)

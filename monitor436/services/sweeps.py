@@ -162,7 +162,7 @@ class SweepService(Periodic):
         try:
             probe = self._make_probe(self.sweep, self._names, self._reactor)
         except SettingsError as wrong:
-            self._refuse(str(wrong))
+            self._refuse(wrong.told)
             return [], 0.0
         self._refused = ""
         at = round(self._wall(), 3)
@@ -191,7 +191,7 @@ class SweepService(Periodic):
             self._targets = ssh_targets(self.sweep)
         except SettingsError as wrong:
             self._refused = ""
-            self._refuse(f"the inventory was refused: {wrong}")
+            self._refuse(f"the inventory was refused: {wrong.told}")
 
     def _refuse(self, why: str) -> None:
         if why != self._refused:

@@ -30,6 +30,7 @@ HOSTS = PREFIX + "hosts"
 HOSTS_LIVE = 180_000  # seconds
 LIFE_LIVES = 30 * DAY
 AT_ONCE = 200  # hosts in a question
+LARGEST = 1e300  # of a number: what is larger cannot be added up
 
 
 class Link(Protocol):
@@ -145,14 +146,16 @@ class RedisStore(Store):
     def _windows(self, answer: Sequence[bytes], width: int, wall: float) -> Iterator[tuple[str, Window]]:
         """Those of others; what is not of the form is left out, since Redis is open to others too."""
         first = (int(wall) // width - KINDS[width][1] // width + 1) * width
+        last = int(wall) + MINUTE
         for field, value in _pairs(answer):
             start, _, rest = field.partition(" ")
             process, _, label = rest.partition(" ")
-            if process == self._process or not start.isdigit() or not _is_name(label) or int(start) < first:
+            at = int(start) if start.isdecimal() and start.isascii() and len(start) < 12 else 0
+            if process == self._process or not _is_name(label) or not first <= at <= last:
                 continue
             numbers = _numbers(value, tuple[int, float, float, float, float, float])
-            if numbers and numbers[0] > 0:
-                yield label, Window(int(start), *numbers)
+            if numbers and numbers[0] > 0 and all(-LARGEST < each < LARGEST for each in numbers):
+                yield label, Window(at, *numbers)
 
 
 def _spans(wall: float) -> Iterator[tuple[int, str, int]]:

@@ -20,6 +20,7 @@ from monitor436.web.writing import whole
 LINGER = 2.0  # seconds for which a client may still send after it was refused, so that it reads why
 LINGER_MOST = 4 << 20  # bytes of that
 GRACE = 2.0  # seconds for an answer that is under way when the server stops
+LONGEST_LENGTH = 18  # digits of Content-Length: Python takes no number of thousands
 CLOSING = 5.0  # seconds until a connection that shall close is cut
 
 Phase = Literal["fresh", "idle", "head", "body", "answer", "unread", "stream", "linger", "closing"]
@@ -98,6 +99,17 @@ class Channel(HTTPChannel):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.cut(problem(Refusal(431, "Request Header Fields Too Large", "a line of the head is too long")))
+
+    def headerReceived(self, line: bytes) -> bool:
+        """A field of the head; where the body ends is said in one way, which nobody between us reads otherwise."""
+        name, _, value = line.partition(b":")
+        name, value = name.lower(), value.strip()
+        if (name == b"content-length" and len(value) > LONGEST_LENGTH) or (
+            name == b"transfer-encoding" and (value.lower() != b"chunked" or self._transferDecoder is not None)
+        ):
+            self._respondToBadRequestAndDisconnect()
+            return False
+        return bool(super().headerReceived(line))
 
     def allHeadersReceived(self) -> None:
         self.enter("body", self.factory.limits.body_time)

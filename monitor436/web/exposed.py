@@ -11,7 +11,7 @@ from typing import Protocol
 import psutil
 
 from monitor436 import __version__
-from monitor436.model.event import Event
+from monitor436.model.event import KINDS, Event
 from monitor436.model.exposition import Sample
 from monitor436.model.hosts.host import DOWN, LATE, STOPPED, UNKNOWN, UP, Host
 from monitor436.model.polls import Kept
@@ -24,6 +24,7 @@ from monitor436.web.measures import Measures
 FRESH = 300.0  # seconds: an older value of a metric is no value of now
 LASTING = 86_400.0  # seconds: what a check measured may be older, as some are made once a day
 STATES = (UP, LATE, DOWN, STOPPED, UNKNOWN)
+OTHER = "other"  # a kind that is not known here: a host may state any number of them
 
 Source = Callable[[], Iterator[tuple[str, Iterable[Sample]]]]
 
@@ -59,7 +60,7 @@ class EventCounts:
 
     def heard(self, events: Sequence[Event]) -> None:
         """These events are durable."""
-        self._counts.update([(event.kind, event.severity) for event in events])
+        self._counts.update([(event.kind if event.kind in KINDS else OTHER, event.severity) for event in events])
 
     def source(self) -> Iterator[tuple[str, Iterable[Sample]]]:
         """One family."""

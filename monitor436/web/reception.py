@@ -80,7 +80,7 @@ class Reception:
         """What becomes of a request, as far as its head tells."""
         route, call = None, Call(head.method, "")
         try:
-            headers = one_each(head.fields)
+            headers = one_each(head.fields, self._certificate_field)
             if "host" not in headers:
                 raise Refusal(400, "Bad Request", "a request names its host")
             via = self._proxies.via(head.peer, headers, head.secure, head.here)
@@ -121,14 +121,17 @@ class Reception:
         return None if via.proxied else head.certificate
 
 
-def one_each(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Header fields by their names in lower case, those of one name joined. Raises Refusal where only one may be."""
+def one_each(fields: Iterable[tuple[str, str]], once: str = "") -> dict[str, str]:
+    """Header fields by their names in lower case, those of one name joined. Raises Refusal where only one may be.
+
+    `once` is another such: of two certificates one could be from whoever asked the proxy.
+    """
     found: dict[str, str] = {}
     for name, value in fields:
         name = name.lower()
         if name not in found:
             found[name] = value
-        elif name in ONCE:
+        elif name in ONCE or name == once:
             raise Refusal(400, "Bad Request", f"more than one {name}")
         else:
             found[name] = f"{found[name]}, {value}"

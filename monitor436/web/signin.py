@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, json
 from monitor436 import __version__
 from monitor436.links import LinkError, Links
 from monitor436.model.keys.tokens import Tokens
+from monitor436.web.admission import OURS
 from monitor436.web.route import JSON, Answer, Call, Identity, Refusal, Route
 from monitor436.web.sessions import Browsers, written
 
@@ -66,7 +67,11 @@ class SignInPages:
     def routes(self) -> list[Route]:
         """They are open: who is not signed in has to ask for it."""
         path = "/api/session"
-        refuses = {401: "The link or the token is not good.", 429: "Too many wrong ones from this address."}
+        refuses = {
+            401: "The link or the token is not good.",
+            403: "Of another site, or of a host.",
+            429: "Too many wrong ones from this address.",
+        }
         return [
             Route("GET", path, "", self.get, "Who is signed in, or may ask without it.", gives=Signed),
             Route(
@@ -80,8 +85,10 @@ class SignInPages:
         return self._told(call.identity)
 
     async def post(self, call: Call) -> Answer:
-        """Exchange what is shown. A browser sends a header of ours with it, which other sites cannot."""
+        """Exchange what is shown. Our page sends a header with it that others cannot, who might sign somebody in."""
         shown: SignIn = call.body
+        if "origin" in call.headers and call.headers.get(OURS) != "1":
+            raise Refusal(403, "Forbidden", "a page of another site may not sign anybody in")
         if bool(shown.link) == bool(shown.token):
             raise Refusal(422, "Unprocessable Content", "expected a link or a token")
         name, scopes, good = (self._by_link if shown.link else self._by_token)(shown, call.address)

@@ -135,6 +135,24 @@ class CheckTests(Seen):
         self.take(structs.replace(back, fields=none), structs.replace(trouble, severity="info"))
         self.assertEqual(self.bad(), {})
 
+    def test_so_are_sweeps_and_the_store_of_metrics(self) -> None:
+        """A store that began anew is something that happened."""
+        failed = happening(kinds.SWEEP_FAILED, "warning", sweep="fleet", failing=2, of=9)
+        back = structs.replace(failed, kind=kinds.SWEEP_RECOVERED, severity="info")
+        doubted = happening(kinds.SWEEP_UNTRUSTED, "warning", sweep="fleet", state="untrusted")
+        away, anew, well = (
+            happening(kinds.METRICS_STORE, severity, state=state)  # type: ignore[arg-type]
+            for severity, state in (("warning", "degraded"), ("warning", "begun_anew"), ("info", "well"))
+        )
+        told = self.told(failed, doubted, away, anew)
+        self.assertEqual([what for what, *_ in told], ["state", "state", "state", "happened"])
+        subjects = ("sweep fleet", "sweep fleet/untrusted", "metrics store")
+        self.assertEqual(self.bad(), {f"this server/{each}": "warning" for each in subjects})
+        self.take(back, structs.replace(doubted, severity="info"), well)
+        self.assertEqual(self.bad(), {"this server/sweep fleet": "warning"})
+        self.take(structs.replace(back, fields={"sweep": "fleet", "failing": 0}))
+        self.assertEqual(self.bad(), {})
+
 
 class HeldTests(Seen):
     def held(self, *subject: str) -> str:

@@ -55,6 +55,16 @@ class LineTests(unittest.TestCase):
         ):
             self.assertIn("expected", pattern_problem(pattern), pattern)
 
+    def test_a_port_stands_on_the_line_or_in_the_pattern(self) -> None:
+        """With both nobody would know which is meant."""
+        pattern = "http://{server}:8080/status"
+        self.assertEqual(read_line("2001:db8::7", pattern).port, 8080)
+        for written in ("web1:81", "[2001:db8::7]:81"):
+            with self.assertRaises(ValueError) as caught:
+                read_line(written, pattern)
+            told = f'"{written}" has a port, and so has {pattern}: one of them is enough'
+            self.assertEqual(str(caught.exception), told)
+
     def test_bad_lines_are_told_with_what_was_expected(self) -> None:
         """Each says what it got."""
         told = {

@@ -74,10 +74,11 @@ class Farm(Factory):
         number = self.port.getHost().port
         return Target(f"{host}:{number}", f"{scheme}://{host}:{number}{path}", host, number)
 
-    def settled(self, drips: int) -> bool:
-        """Whether everybody who came has asked, and those who are served in drips have so many."""
-        asked = len(self.requests) == len(self.connections) > 0
-        return asked and all(server.drips == 0 or server.drips >= drips for server in self.connections)
+    def settled(self, count: int, drips: int) -> bool:
+        """Whether so many have asked, and those who are served in drips have so many."""
+        return len(self.requests) == count and all(
+            server.drips == 0 or server.drips >= drips for server in self.connections
+        )
 
     async def close(self) -> None:
         """Stop listening, and end what is open."""

@@ -35,6 +35,8 @@ class TlsTests(plain.TlsTests):
 class RoundTests(plain.RoundTests):
     """As the plain one."""
 
+    rounds = 60  # each is four times the work
+
     made = FollowingProbe
 
 

@@ -34,7 +34,7 @@ class KnownHostsTests(unittest.TestCase):
 
     def known(self, text: str) -> KnownHosts:
         """What a file with that text says; new keys go into it too."""
-        self.file.write_text(text)
+        self.file.write_bytes(text.encode())
         return KnownHosts([self.file], self.file)
 
     def judged(self, text: str, host: str = "web1", port: int = 22, blob: bytes = ONE, type: str = TYPE) -> str:
@@ -49,6 +49,12 @@ class KnownHostsTests(unittest.TestCase):
         self.assertEqual(self.judged(text, "WEB1"), KNOWN)
         self.assertEqual(self.judged(text, blob=TWO), CHANGED)
         self.assertEqual(self.judged(text, "web2"), UNKNOWN)
+
+    def test_no_sign_but_the_end_of_a_line_ends_one(self) -> None:
+        """A comment that has others in it brings no host."""
+        for sign in "\x0b\x0c\x1c\x85\u2028\r":
+            self.assertEqual(self.judged(line("web1").rstrip() + sign + line("web2"), "web2"), UNKNOWN, repr(sign))
+        self.assertEqual(self.judged(line("web1").replace("\n", "\r\n") + line("web2"), "web2"), KNOWN)
 
     def test_a_host_at_another_port_has_keys_of_its_own(self) -> None:
         """If no line has the port, those without one count, as they do for ssh."""

@@ -191,6 +191,14 @@ class OwnSshTests(SynchronousTestCase):
         argv = probe.argv(Target("a@web1:2222", "ssh://a@web1:2222", "web1", 2222))
         self.assertEqual((argv[argv.index("-l") + 1], argv[argv.index("-p") + 1]), ("a", "2222"))
 
+    def test_no_host_gets_the_agent_unless_that_is_asked_for(self) -> None:
+        """Of an option that is given twice ssh takes the first; those of the configuration come last."""
+        target = Target("web1", "ssh://web1:22", "web1", 22)
+        argv = OpenSshProbe(None, 5.0, options=["-o", "ForwardAgent=yes"]).argv(target)
+        self.assertLess(argv.index("ForwardAgent=yes"), argv.index("ForwardAgent=no"))
+        self.assertIn("ClearAllForwardings=yes", argv)
+        self.assertLess(argv.index("ClearAllForwardings=yes"), argv.index("--"))
+
     def test_nothing_that_could_be_an_option_is_run(self) -> None:
         """Whoever made the target."""
         probe = OpenSshProbe(None, 5.0)

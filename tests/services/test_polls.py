@@ -205,7 +205,7 @@ class InventoryTests(PollCase):
         del self.fleet.asked[:]
         (event,) = self.rounds(3)
         self.assertEqual(event.kind, POLL_REFUSED)
-        self.assertIn(f"{self.inventory}:2:1: ", event.text)
+        self.assertRegex(event.text, f"^[^\n]*{self.inventory}:2:1: [^\n]*; {self.inventory}:3:1: [^\n]*$")
         self.assertEqual(self.fleet.asked[:3], ["web3", "web1", "web2"])
         self.inventory.unlink()
         (event,) = self.rounds(3)

@@ -92,6 +92,13 @@ class RedisStoreTests(SharingContract, TestCase):
             self.shelf.do(("HSET", f"m436:latest:{hour}:web1", field, value))
         self.shelf.do(("HSET", f"m436:minutes:{hour}:web1", f"{int(NOON)} p bad", '[1,"2",3,4,5,6]'))
         self.shelf.do(("HSET", f"m436:minutes:{hour}:web1", f"{int(NOON)} p \x1b[2J", "[1,1,1,1,1,1]"))
+        huge = "1" + "0" * 400
+        for start, numbers in (
+            (str(int(NOON)), f"[{huge},1,1,1,1,1]"), (str(int(NOON)), "[1,1.7e308,1,1,1,1]"), ("²", "[1,1,1,1,1,1]"),
+            (huge, "[1,1,1,1,1,1]"), (str(int(NOON) + 86400), "[1,1,1,1,1,1]"),
+        ):  # fmt: skip
+            for process in "pq":
+                self.shelf.do(("HSET", f"m436:minutes:{hour}:web1", f"{start} {process} {numbers[:9]}", numbers))
         self.shelf.do(("ZADD", "m436:hosts", str(NOON), "web1"))
         self.shelf.texts[b"m436:life:srv"] = b"nonsense"
         await receiver.rollups.keep()

@@ -45,6 +45,9 @@ class Wire(StringTransport):
         if self.room is not None and len(self.value()) >= self.room and self.producer is not None:
             self.producer.pauseProducing()
 
+    def writeSequence(self, data: Any) -> None:
+        self.write(b"".join(data))
+
     def abortConnection(self) -> None:
         self.aborted = True
         super().abortConnection()

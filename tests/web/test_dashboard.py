@@ -155,6 +155,13 @@ class SignInTests(DashboardCase):
         self.assertEqual(self.as_browser("POST", "/api/silences", cookie, silence, OURS, evil).status, 403)
         self.assertEqual(self.as_browser("POST", "/api/silences", cookie, silence, OURS).status, 200)
 
+    def test_another_site_signs_nobody_in(self) -> None:
+        """A browser tells where a page is from; our own page sends a header that others cannot."""
+        self.links.make("s3cret", "ann", ("read",), NOW)
+        origin = "Origin: https://evil.example"
+        self.assertEqual(self.exchange(origin, link="s3cret").status, 403)
+        self.assertEqual(self.exchange(origin, OURS, link="s3cret").status, 200)
+
     def test_behind_a_proxy_with_tls_the_cookie_is_for_that_path_and_for_tls_only(self) -> None:
         """As the client reaches the server."""
         text = written("v", "https://monitor.example/sub/path")

@@ -1,5 +1,6 @@
 """The HTTP door over connections in memory: what passes, what is refused and how, and what takes too long."""
 
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -343,6 +344,24 @@ class RefusalTests(DoorCase):
             self.clock.advance(channel.LINGER)
             self.assertTrue(talk.closed)
 
+    def test_a_body_takes_no_more_room_than_it_has_bytes(self) -> None:
+        """However small its chunks are."""
+        size, taken = 1 << 16, []
+
+        async def take(call: Call) -> Answer:
+            taken.append(call.body)
+            return Answer()
+
+        talk = Conversation(door(Route("PUT", "/api/big", "metrics", take, "Take.", bytes, size)))
+        talk.send(written("PUT", "/api/big", WRITER, None, "Transfer-Encoding: chunked"))
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for _ in range(size // 1024):
+            talk.send(b"2\r\nxy\r\n" * 512)
+        self.assertLess(tracemalloc.get_traced_memory()[0], 3 * size)
+        talk.send(b"0\r\n\r\n")
+        self.assertEqual((talk.answers()[0].status, taken), (200, [b"xy" * (size // 2)]))
+
     def test_whoever_may_not_pass_cannot_make_us_hold_a_body(self) -> None:
         """It is refused by its head; a body of no length to speak of is read away."""
         talk = Conversation(self.door)
@@ -379,6 +398,9 @@ class RefusalTests(DoorCase):
             b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 5000 + b"\r\nX: y\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X%d: y\r\n" % n for n in range(200)) + b"\r\n",
             b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: " + b"y" * 15000 + b"\r\n" + b"X: " + b"y" * 15000 + b"\r\n\r\n",
             b"PUT /api/raw HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from monitor436.model.event import Event, Severity
 from monitor436.web.live import BURST, DEAF, FLUSH, KEEP_ALIVE, LIFE, Filter, Live, routes
 from monitor436.web.route import Call, Refusal
+from tests.web.conversation import TOKENS, Conversation, ask, door, request
 
 
 class Outlet(StringTransport):
@@ -203,3 +204,47 @@ class PageTests(SynchronousTestCase):
         listener = self.successResultOf(Deferred.fromCoroutine(route.answer(call)))  # type: ignore[arg-type]
         wanted = Filter(frozenset({"host_up", "host_down"}), 1, ("web*",), "fire")
         self.assertEqual((listener.wanted, listener.place), (wanted, 1))
+
+
+class DoorTests(SynchronousTestCase):
+    """The stream behind the real door."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.live = Live("srv", "b00t", self.clock)
+        self.door = door(*routes(self.live), clock=self.clock)
+
+    def listening(self, room: int | None = None) -> Conversation:
+        """A client whose connection is full after so many bytes."""
+        talk = Conversation(self.door)
+        talk.wire.room = room
+        talk.send(request("GET", "/api/live", TOKENS["reader"]))
+        return talk
+
+    def test_frames_pass_the_door_as_they_come(self) -> None:
+        """With the headers that keep proxies from gathering them; who leaves is forgotten."""
+        talk = self.listening()
+        self.assertIn(b"Content-Type: text/event-stream", talk.wire.value())
+        self.assertIn(b"X-Accel-Buffering: no", talk.wire.value())
+        talk.wire.clear()
+        self.live.heard([event("a")])
+        self.clock.advance(FLUSH)
+        self.assertIn(b'"text":"a"', talk.wire.value())
+        talk.leave()
+        self.assertEqual(len(self.live), 0)
+
+    def test_a_client_that_never_reads_is_written_no_more_than_its_connection_takes(self) -> None:
+        """However long a storm blows; and after a while its place is free."""
+        talk = self.listening(room=2000)
+        for _ in range(50):
+            self.live.heard([event(str(number)) for number in range(1000)])
+            self.clock.advance(FLUSH)
+        self.assertLess(len(talk.wire.value()), 100_000)
+        self.clock.pump([KEEP_ALIVE] * round(DEAF / KEEP_ALIVE + 1))
+        self.assertEqual(len(self.live), 0)
+
+    def test_without_a_token_there_is_no_stream_and_a_head_has_no_end_to_wait_for(self) -> None:
+        """401; and the headers alone."""
+        self.assertEqual(ask(self.door, "GET", "/api/live").status, 401)
+        head = ask(self.door, "HEAD", "/api/live", TOKENS["reader"])
+        self.assertEqual((head.status, len(self.live)), (200, 0))

@@ -135,6 +135,16 @@ class TokenPageTests(SynchronousTestCase):
         self.assertEqual(self.get(pem, b'{"host":"web3"}').status, 403)
         self.assertEqual(self.get(self.authority.signed(x509.UniformResourceIdentifier("https://a/b"))).status, 403)
 
+    def test_of_two_certificates_nobody_says_whose_they_are(self) -> None:
+        """A proxy that adds its header behind one that the client sent, in whatever case."""
+        pem = self.authority.signed(WEB1)
+        lines = [
+            f"x-client-cert: {escaped(pem)}",
+            f"X-Client-Cert: {escaped(self.authority.signed(x509.DNSName('web2')))}",
+        ]
+        answered = ask(self.door, "POST", "/api/token", "", b"", *lines, peer=PROXY)
+        self.assertEqual((answered.status, "more than one" in answered.value["detail"]), (400, True))
+
     def test_without_a_trusted_certificate_there_is_none(self) -> None:
         """Nor for whoever says that he is a proxy, nor for a token that was got with a certificate."""
         pem = self.authority.signed(WEB1)

@@ -13,8 +13,9 @@ from monitor436.model.units import WRITES
 HEADING = """\
 # monitor436: the settings of a server. Every setting is here, with its default; remove what you do not change.
 # Durations are written 500ms, 30s, 5m, 2h or 1d, sizes 512, 4KiB or 64MiB; relative paths begin in this folder.
-# After an edit: monitor436 config check
+# Where FILE stands behind a # there is none, unless you name one. After an edit: monitor436 config check
 """
+NO_PATH = "FILE"  # a path is given or not: there is no empty one, so its line is a comment
 
 _PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9./_-]*")  # text that YAML needs no quotes for, wherever it stands
 
@@ -27,12 +28,14 @@ def render(settings: Settings) -> str:
 def _lines(section: Struct, indent: str) -> Iterator[str]:
     for field in type_info(type(section)).fields:  # type: ignore[attr-defined]
         value = getattr(section, field.name)
-        if value == "" and field.default == "" and (field.type.extra or {}).get("reads") == "path":
-            continue  # a path is given or not: there is no empty one
+        absent = value == "" and field.default == "" and (field.type.extra or {}).get("reads") == "path"
         inner = isinstance(value, Struct) or (isinstance(value, dict) and bool(value))
         if not indent:
             yield ""
         yield f"{indent}# {field.type.extra_json_schema['description']}"
+        if absent:
+            yield f"{indent}# {field.name}: {NO_PATH}"
+            continue
         yield f"{indent}{field.name}:" + ("" if inner else " " + _written(value, field.type))
         if isinstance(value, Struct):
             yield from _lines(value, indent + "  ")

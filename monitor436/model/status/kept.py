@@ -57,6 +57,7 @@ def restored(standings: Standings, kept: KeptHost) -> None:
         host.checks[standings.spelt(check)] = None
     for check, parts in kept.bad.items():
         host.checks[standings.spelt(check)] = parts
+        host.bad += len(parts)
 
 
 def kept(board: Board, now: float) -> KeptBoard:

@@ -59,17 +59,28 @@ def _trouble(event: Event) -> Reading | None:
     return Reading(f"trouble {event.fields.get('trouble', '')}", "", event.severity)
 
 
-def _poll(event: Event) -> Reading | None:
+def _asked(event: Event) -> Reading | None:
     fields = event.fields
     group = " ".join(str(fields[name]) for name in ("application", "version") if fields.get(name))
     severity: Severity = event.severity
-    if event.kind == kinds.POLL_RECOVERED and fields.get("failing"):
+    if event.kind in (kinds.POLL_RECOVERED, kinds.SWEEP_RECOVERED) and fields.get("failing"):
         severity = "warning"  # some of them still fail
-    return Reading(f"poll {fields.get('poll', '')}", group, severity)
+    return Reading(_rounds(event), group, severity)
 
 
 def _doubted(event: Event) -> Reading | None:
-    return Reading(f"poll {event.fields.get('poll', '')}", UNTRUSTED, event.severity)
+    return Reading(_rounds(event), UNTRUSTED, event.severity)
+
+
+def _rounds(event: Event) -> str:
+    word = "sweep" if "sweep" in event.fields else "poll"
+    return f"{word} {event.fields.get(word, '')}"
+
+
+def _stored(event: Event) -> Reading | None:
+    if event.fields.get("state") == "begun_anew":
+        return None  # something that happened, and has no end
+    return Reading("metrics store", "", event.severity)
 
 
 def _differ(event: Event) -> Reading | None:
@@ -90,9 +101,13 @@ _READS: dict[str, Callable[[Event], Reading | None]] = {
     agent.LOG_UNREADABLE: _unreadable,
     agent.PLAN_REFUSED: lambda event: Reading("", PLAN, event.severity),
     kinds.SERVER_TROUBLE: _trouble,
-    kinds.POLL_FAILED: _poll,
-    kinds.POLL_RECOVERED: _poll,
+    kinds.POLL_FAILED: _asked,
+    kinds.POLL_RECOVERED: _asked,
     kinds.POLL_UNTRUSTED: _doubted,
+    kinds.SWEEP_FAILED: _asked,
+    kinds.SWEEP_RECOVERED: _asked,
+    kinds.SWEEP_UNTRUSTED: _doubted,
+    kinds.METRICS_STORE: _stored,
     kinds.PLANS_DIFFER: _differ,
     kinds.NOTIFY_FAILED: _notified,
 }

@@ -1,6 +1,7 @@
 """How it stands with hosts and checks: the tables of the board. What is well takes next to no room."""
 
 from collections.abc import Iterator
+from sys import intern
 
 from msgspec import Struct
 
@@ -9,7 +10,8 @@ from monitor436.model.hosts.flapping import Flapping
 from monitor436.model.status.change import RANKS, Subject
 
 MOST_CHECKS = 2000  # of one host, whatever it sends
-MOST_PARTS = 200  # of one check that are bad at once
+MOST_PARTS = 200  # of one check that are bad at once ...
+MOST_BAD = 4000  # ... and of one host
 
 
 class Part(Struct):
@@ -46,7 +48,7 @@ class Flaps(Flapping):
 class HostNow:
     """A host: its state, and what is bad by check; None for a check that is well. The check "" is the host itself."""
 
-    __slots__ = ("checks", "cut", "name", "reason", "since", "state", "text")
+    __slots__ = ("bad", "checks", "cut", "name", "reason", "since", "state", "text")
 
     def __init__(self, name: str, state: str = "", since: float = 0.0, text: str = "", cut: bool = False) -> None:
         self.name = name
@@ -56,6 +58,7 @@ class HostNow:
         self.reason = ""  # of what turned it last, in a word
         self.cut = cut  # it was lost with its segment, and is not back
         self.checks: dict[str, Parts | None] = {}
+        self.bad = 0  # parts
 
 
 class Standings:
@@ -63,7 +66,6 @@ class Standings:
 
     def __init__(self) -> None:
         self.hosts: dict[str, HostNow] = {}
-        self._names: dict[str, str] = {}  # of checks, each kept once for all hosts
 
     def host(self, name: str) -> HostNow:
         """A host, known from now on."""
@@ -74,7 +76,7 @@ class Standings:
 
     def spelt(self, check: str) -> str:
         """The name of a check, the same object for every host."""
-        return self._names.setdefault(check, check)
+        return intern(check)
 
     def part(self, subject: Subject) -> Part | None:
         """What is bad about a subject; None if nothing is."""
@@ -100,18 +102,20 @@ class Standings:
                     yield Subject(name, check, of), part
 
     def put(self, subject: Subject, severity: Severity, event: Event, now: float) -> Part | None:
-        """Its state from now on. None if there is no room for it."""
-        checks = self.host(subject.host).checks
+        """Its state from now on. None if there is no room for it; for what is about the host itself there is always."""
+        host = self.host(subject.host)
+        checks = host.checks
         parts = checks.get(subject.check)
         if parts is None:
-            if subject.check not in checks and len(checks) >= MOST_CHECKS:
+            if subject.check and (host.bad >= MOST_BAD or (subject.check not in checks and len(checks) >= MOST_CHECKS)):
                 return None
             parts = checks[self.spelt(subject.check)] = {}
         part = parts.get(subject.of)
         if part is None:
-            if len(parts) >= MOST_PARTS:
+            if subject.check and (len(parts) >= MOST_PARTS or host.bad >= MOST_BAD):
                 return None
             part = parts[subject.of] = Part(now)
+            host.bad += 1
         if part.severity != severity:
             part.since = now
         part.severity, part.text, part.tags, part.event = severity, event.text, event.tags, event.id
@@ -123,7 +127,7 @@ class Standings:
         parts = host.checks.get(subject.check) if host else None
         if host is None or not parts:
             return
-        parts.pop(subject.of, None)
+        host.bad -= parts.pop(subject.of, None) is not None
         if not parts and subject.check:
             host.checks[subject.check] = None
         elif not parts:

@@ -19,7 +19,7 @@ def worst(parts: Parts | None) -> Part | None:
 
 def bad(host: HostNow | None) -> Bad:
     """What is bad about a host beside its own state: by check, and under "" what is about no check."""
-    if host is None or not any(host.checks.values()):
+    if host is None or not host.bad:
         return NOTHING
     found = {check: part for check, parts in host.checks.items() if parts and check and (part := worst(parts))}
     state = host.checks.get("")

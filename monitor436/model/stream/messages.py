@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 from msgspec import Meta, MsgspecError, Struct, json
 
 from monitor436.agent.wire import WireError
-from monitor436.model.event import KINDS, Event, Field, Severity
+from monitor436.model.event import KINDS, OF_SERVERS, Event, Field, Severity
 
 # A pattern in a type costs half a microsecond each time: it is for what comes seldom.
 Spool = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
@@ -104,12 +104,15 @@ _decode_events = reader(Events, strict=False)  # not strict: that takes numbers 
 
 
 def read_events(body: bytes) -> Events:
-    """The message; its kinds of events need not be known here. Raises WireError("body")."""
+    """The message; its kinds of events need not be known here. Raises WireError("body").
+
+    What a server alone can know, such as a silence, no host may state.
+    """
     message = _decode_events(body)
     if not _is_spool(message.s):
         raise WireError("body")
     for each in message.e:
-        if each.kind not in KINDS and not _is_kind(each.kind):
+        if each.kind in OF_SERVERS or (each.kind not in KINDS and not _is_kind(each.kind)):
             raise WireError("body")
     return message
 

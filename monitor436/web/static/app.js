@@ -14,6 +14,7 @@ for (const [name, file] of Object.entries(LATE)) {
 const main = document.getElementById("main");
 const nav = document.getElementById("pages");
 const link = document.getElementById("link");
+const leave = document.getElementById("leave");
 const linkText = document.getElementById("link-text");
 const LINKS = { live: "live", waits: "reconnecting…", off: "" };
 
@@ -36,14 +37,15 @@ function linked(state) {
 async function open(focus = true) {
   const { name, of, query } = place();
   const signed = who !== null && who.scopes.length > 0;
-  const wanted = name === "link" || !signed ? "signin" : name in VIEWS ? name : "";
+  const wanted = name === "link" || !signed ? "signin" : Object.hasOwn(VIEWS, name) ? name : "";
   const view = VIEWS[wanted];
   if (context) context.gone = true;
   end();
   end = () => {};
   linked("off");
   nav.hidden = wanted === "signin";
-  document.getElementById("leave").hidden = !signed || who.via !== "cookie";
+  leave.hidden = !signed || wanted === "signin";
+  leave.textContent = signed && who.via === "cookie" ? "Sign out" : "Sign in";
   for (const each of nav.querySelectorAll("a")) {
     const its = each.getAttribute("href").replace(/^#\/?/, "");
     if (its === wanted || (its === "" && wanted === "host")) each.setAttribute("aria-current", its === wanted ? "page" : "true");
@@ -86,7 +88,8 @@ api.whenSignedOut(async () => {
   open();
 });
 
-document.getElementById("leave").addEventListener("click", async () => {
+leave.addEventListener("click", async () => {
+  if (who?.via !== "cookie") { location.hash = "#/signin"; return; }
   await api.signOut().catch(() => {});
   await meet();
   open();

@@ -70,7 +70,7 @@ export function view(context) {
       told.heard === false ? "" : `. Last heard ${told.age < 60 ? "just now" : `${span(told.age)} ago`}${told.address ? ` at ${told.address}` : ""}.`);
     fill(why, (told.why ?? []).map((sentence) => h(`li.notice.${["down", "critical"].includes(kind) ? "critical" : "warning"}`, sentence)));
     const about = [["Groups", (told.groups ?? []).join(", ")], ["Machine up", told.up ? span(told.up) : ""], ["Agent", told.version], ["Boot", told.boot], ["Spool", told.fill ? `${number(Math.ceil(told.fill / 1024))} KiB` : "empty"],
-      ["Plan", told.plan ? told.plan.slice(0, 12) : "none"], ["Acknowledged", told.acknowledged], ["Silenced", told.silenced]];
+      ["Plan", followed(told.plan)], ["Acknowledged", told.acknowledged], ["Silenced", told.silenced]];
     fill(facts, about.filter(([, text]) => text).map(([label, text]) => h("div", h("dt", label), h("dd", text))));
     const now = `${name} is ${told.state}`;
     if (spoken && spoken !== now) say(now);
@@ -83,6 +83,13 @@ export function view(context) {
     noChecks.hidden = list.length > 0;
     checkTable.hidden = list.length === 0;
     rows(checks, list, (each) => each.name, checkRow);
+  }
+
+  /** The plan that it follows, and the one of the files where that is another. */
+  function followed(plan) {
+    const short = (digest) => digest.slice(0, 12);
+    const differs = plan && planned && planned.digest && planned.digest !== plan;
+    return (plan ? short(plan) : "none") + (differs ? `; the files say ${short(planned.digest)}` : "");
   }
 
   function checkRow(each) {

@@ -1,0 +1,104 @@
+"""A host with a good key that means harm: it cannot speak for a server, nor take its memory."""
+
+import pickle
+import unittest
+from datetime import UTC, datetime
+
+from msgspec import json
+
+from monitor436.agent import event as agent
+from monitor436.agent.wire import WireError
+from monitor436.model import event as kinds
+from monitor436.model.event import Event, Field
+from monitor436.model.status.board import Board
+from monitor436.model.status.kept import KeptBoard, kept, restore
+from monitor436.model.status.latest import Latest
+from monitor436.model.status.standing import MOST_BAD, MOST_CHECKS
+from monitor436.model.stream.messages import read_events
+from monitor436.web.exposed import EventCounts
+from tests.model.notified import check, down, up
+
+SPOOL = "0123456789abcdef"
+
+
+def datagram(kind: str, **fields: Field) -> bytes:
+    """What a host may send."""
+    stated = {"at": 1_800_000_000, "severity": "info", "kind": kind, "text": "x", "check": "c", "fields": fields}
+    return json.encode({"s": SPOOL, "n": 1, "a": 0, "e": [stated]})
+
+
+def metric(*labels: str, check: str = "c") -> Event:
+    """Values under these labels."""
+    return Event(host="a", kind=agent.METRIC, check=check, fields=dict.fromkeys(labels, 1.0))
+
+
+class WordTests(unittest.TestCase):
+    def test_no_host_states_what_a_server_alone_can_know(self) -> None:
+        """One silence for everything, and nobody would be told of the rest."""
+        spoken = {agent.REPORTED, agent.METRIC, agent.LOST, agent.PLAN_IN_FORCE, "a_kind_of_later"}
+        for kind in spoken:
+            self.assertEqual(read_events(datagram(kind)).e[0].kind, kind)
+        for kind in (kinds.SILENCE_ADDED, kinds.ACKNOWLEDGED, kinds.ISOLATED, kinds.HOST_DOWN, kinds.TAKEN_OVER):
+            with self.assertRaises(WireError, msg=kind):
+                read_events(datagram(kind, silence="s", until=4e9, host="*"))
+
+    def test_a_number_that_is_no_float_is_passed_over(self) -> None:
+        """And what comes behind it in the same batch is heard."""
+        body = datagram(agent.METRIC, load=1).replace(b'"load":1', b'"load":1,"huge":1' + b"0" * 400)
+        events = read_events(body).identified("a", 0, datetime(2027, 1, 1, tzinfo=UTC))
+        latest = Latest()
+        latest.heard([*events, metric("x", check="d")])
+        self.assertEqual([last.values for last in latest.hosts["a"].values()], [{"load": 1.0}, {"x": 1.0}])
+
+
+class MemoryTests(unittest.TestCase):
+    def test_labels_that_are_gone_are_not_kept(self) -> None:
+        """However many there were."""
+        latest = Latest()
+        for number in range(5):
+            latest.heard([metric(f"hostile label {number}")])
+        self.assertNotIn("hostile label 0", str(latest.hosts))
+        self.assertIn("hostile label 4", str(latest.hosts))
+
+    def test_names_of_checks_beyond_the_limit_are_not_kept(self) -> None:
+        """On the board too, where they are spelt once for all hosts."""
+        board = Board()
+        for number in range(5):
+            board.standings.spelt(f"hostile check {number}")
+        self.assertNotIn(b"hostile check", pickle.dumps(board.standings))
+
+    def test_kinds_that_are_not_known_are_counted_as_one(self) -> None:
+        """Each would be a series for ever."""
+        counts = EventCounts()
+        counts.heard([Event(host="a", kind=f"kind_{'x' * number}") for number in range(30)])
+        counts.heard([Event(host="a", kind=agent.REPORTED)])
+        ((_, samples),) = counts.source()
+        self.assertEqual(list(samples), [(("other", "info"), 30), (("reported", "info"), 1)])
+
+    def test_no_more_is_bad_about_one_host_than_there_is_room_for(self) -> None:
+        """Many checks of many parts; what is well again leaves its room to others, and a restart knows the count."""
+        board = Board()
+
+        def take(severity: kinds.Severity, checks: range) -> None:
+            for number in checks:
+                for part in range(100):
+                    board.take(check("a", f"c{number}", severity, f"v{part}"), 1000.0)
+
+        take("critical", range(60))
+        self.assertEqual(len(list(board.standings.bad())), MOST_BAD)
+        take("info", range(10))
+        other = Board()
+        restore(other, json.decode(json.encode(kept(board, 1000.0)), type=KeptBoard), 1000.0)
+        board = other
+        take("critical", range(100, 130))
+        self.assertEqual(len(list(board.standings.bad())), MOST_BAD)
+        take("info", range(130))
+        self.assertEqual(board.standings.hosts["a"].bad, 0)
+
+    def test_however_much_is_bad_there_is_room_for_the_host_itself(self) -> None:
+        """That it is down, and that it is up again, is told once each."""
+        board = Board()
+        for number in range(MOST_CHECKS):
+            board.take(check("a", f"c{number}", "critical"), 1000.0)
+        told = [change.severity for each in (down("a"), down("a"), up("a")) for change in board.take(each, 1000.0)]
+        self.assertEqual(told, ["critical", "info"])
