@@ -57,8 +57,8 @@ class CommandTests(unittest.TestCase):
         self.assertEqual(result.exit_code, 1)
         found = result.output.splitlines()
         self.assertEqual(found[:2], ["1 host: 1 down", "1 check: 1 warning"])
-        self.assertRegex(found[2], r"^critical +\w+  web1 +web1 host_down$")
-        self.assertRegex(found[3], r"^warning +\w+  db1/disk// +disk is warning$")
+        self.assertRegex(found[2], r"^critical +[\w ]+  web1 +web1 host_down$")
+        self.assertRegex(found[3], r"^warning +[\w ]+  db1/disk// +disk is warning$")
 
     def test_status_for_scripts_and_for_some_hosts(self) -> None:
         """JSON; only those that fit the pattern."""

@@ -92,7 +92,9 @@ class Reached:
         token, at = given.value["token"], int(time.time())
         posted = self.ask(f"/api/perf/web1/{at}", "-d", '{"cpu": 1.5}', token=token)
         other = self.ask(f"/api/perf/web2/{at}", "-d", '{"cpu": 1.5}', token=token)
-        read = self.ask("/api/perf/web1", token=self.token("reader", "read"))
+        reader = self.token("reader", "read")
+        eventually(lambda: self.ask("/api/hosts", token=reader).status == 200, SOON, "the token is good")
+        read = self.ask("/api/perf/web1", token=reader)
         statuses = (posted.status, other.status, read.status)
         self.assertEqual(statuses, (200, 403, 200), (posted, other))  # type: ignore[attr-defined]
         self.assertIn("cpu", read.text)  # type: ignore[attr-defined]
