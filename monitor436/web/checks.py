@@ -110,11 +110,11 @@ class CheckPages:
                         yield each
 
     def _text(self, each: Found) -> str:
-        return each.bad.text if each.bad else self._latest.of(each.host, each.name).text
+        return each.bad.text if each.bad else self._latest.words(each.host, each.name).text
 
     def _row(self, each: Found, wall: float) -> CheckRow:
-        bad, last = each.bad, self._latest.of(each.host, each.name)
-        values = last.values
+        bad, words = each.bad, self._latest.words(each.host, each.name)
+        measured, values = self._latest.numbers(each.host, each.name)
         acked = silenced = ""
         if bad is not None:
             acked = bad.known_to(bad.severity)
@@ -124,11 +124,11 @@ class CheckPages:
             name=each.name,
             state=STATES[-each.rank],
             text=self._text(each),
-            since=bad.since if bad else last.well,
-            at=last.at,
+            since=bad.since if bad else words.well,
+            at=words.at,
             value=next(iter(values.values())) if len(values) == 1 else None,
             values=values,
-            measured=last.measured,
+            measured=measured,
             acked=acked,
             silenced=silenced,
         )

@@ -96,12 +96,12 @@ def checks(board: Board, latest: Latest, roster: Roster, wall: Callable[[], floa
 
     def values() -> Iterator[Sample]:
         oldest = wall() - LASTING
-        for name, checks in list(latest.hosts.items()):
+        for name in latest.hosts():
             known = roster.get(name)
             if known is not None and known.state in (UP, LATE):
-                for check, last in list(checks.items()):
-                    if last.measured > oldest:
-                        for label, value in last.values.items():
+                for check, numbers in latest.measured(name):
+                    if numbers.at > oldest:
+                        for label, value in numbers.values.items():
                             yield (name, check, label), value
 
     def source() -> Iterator[tuple[str, Iterable[Sample]]]:

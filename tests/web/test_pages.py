@@ -18,7 +18,7 @@ from monitor436.model.exposition import OPENMETRICS, TEXT
 from monitor436.model.polls import Kept, Seen, Summary
 from monitor436.model.status.board import Board
 from monitor436.model.status.kept import kept, restore
-from monitor436.model.status.latest import MOST_TEXT, MOST_VALUES, Latest
+from monitor436.model.status.latest import MOST_TEXT, MOST_VALUES, Latest, Words
 from monitor436.model.status.standing import MOST_CHECKS
 from monitor436.web import exposed, exposition
 from tests.test_docs import blocks, read, section, ticked
@@ -98,6 +98,15 @@ class HostTests(PagesCase):
         self.assertEqual(told["why"], ["warning: disk: disk is 85"])
         self.assertEqual(told["bad"][0]["since"], NOW)
         self.assertIn("silent", " ".join(self.get("/api/hosts/old").value["why"]))
+
+    def test_all_hosts_are_looked_at_once_a_second_at_most(self) -> None:
+        """Who came since then is not there yet; who was forgotten is gone at once."""
+        self.names("")
+        self.roster.beat("web0", self.clock.seconds(), 1, 0, "")
+        self.roster.forget("web1")
+        self.assertEqual(self.names("host=web*"), ["web2"])
+        self.clock.advance(1)
+        self.assertEqual(self.names("host=web*"), ["web0", "web2"])
 
     def test_what_is_no_question_is_refused(self) -> None:
         """With a reason."""
@@ -214,13 +223,14 @@ class CheckTests(PagesCase):
         """Checks, values of a check, letters of a text."""
         latest = Latest()
         latest.heard(event("a", agent.METRIC, f"c{number}", load1=1) for number in range(MOST_CHECKS + 100))
-        self.assertEqual(len(latest.hosts["a"]), MOST_CHECKS)
+        self.assertEqual(len(list(latest.measured("a"))), MOST_CHECKS)
         latest.heard([event("b", agent.METRIC, "c", **{f"l{number}": number for number in range(1000)})])
         latest.heard([event("b", agent.REPORTED, "c", "info", "x" * 5000)])
-        last = latest.of("b", "c")
-        self.assertEqual((len(last.values), len(last.text)), (MOST_VALUES, MOST_TEXT))
+        self.assertEqual(len(latest.numbers("b", "c").values), MOST_VALUES)
+        self.assertEqual(len(latest.words("b", "c").text), MOST_TEXT)
         latest.heard([event("a", kinds.HOST_FORGOTTEN), event("b", kinds.CHECK_REMOVED, "c")])
-        self.assertEqual(latest.hosts, {"b": {}})
+        self.assertEqual((list(latest.measured("a")), list(latest.measured("b"))), ([], []))
+        self.assertEqual(latest.words("b", "c"), Words())
 
 
 class PollTests(PagesCase):

@@ -1,9 +1,8 @@
 """What checks told and measured last. It is beside the board, which has what is bad, and is kept nowhere. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from sys import intern
-
-from msgspec import Struct
+from typing import NamedTuple, TypeVar
 
 from monitor436.agent import event as agent
 from monitor436.model import event as kinds
@@ -16,38 +15,53 @@ MOST_TEXT = 300  # letters of a text
 LARGEST = 1e300  # of a number: JSON has whole ones that are no float
 
 
-class Last(Struct, gc=False):
-    """One check: `at` is when it told something last, `text` and `well` when it said last that it is well.
+class Words(NamedTuple):
+    """What a check told: `at` is its last event that is no metric, `well` and `text` the last that said it is well.
 
-    `numbers` are labels and values of the last metric, one after the other, measured at `measured`. Times are epoch
-    seconds, by the host's clock; 0 until it is told. There are very many of these.
+    Times are epoch seconds by the host's clock, 0 until it is told.
     """
 
     at: float = 0.0
     well: float = 0.0
     text: str = ""
-    measured: float = 0.0
-    numbers: tuple[str | float, ...] = ()
-
-    @property
-    def values(self) -> dict[str, float]:
-        """What was measured last, by label."""
-        return dict(zip(self.numbers[::2], self.numbers[1::2], strict=True))  # type: ignore[arg-type]
 
 
-NOTHING: Mapping[str, Last] = {}
-NEVER = Last()
+class Numbers(NamedTuple):
+    """What a check measured `at` (epoch seconds by the host's clock, 0 until it does): values by label."""
+
+    at: float
+    values: dict[str, float]
+
+
+Packed = tuple[float | str, ...]  # when, then labels and values by turns: there are very many of these
+Told = TypeVar("Told")
+
+SILENCE, NOTHING = Words(), (0.0,)
 
 
 class Latest:
     """Every host that told something. It begins empty at each start: agents tell again within their intervals."""
 
     def __init__(self) -> None:
-        self.hosts: dict[str, dict[str, Last]] = {}
+        self._words: dict[str, dict[str, Words]] = {}
+        self._numbers: dict[str, dict[str, Packed]] = {}
 
-    def of(self, host: str, check: str) -> Last:
-        """What a check told; of one that told nothing, nothing."""
-        return self.hosts.get(host, NOTHING).get(check, NEVER)
+    def words(self, host: str, check: str) -> Words:
+        """What a check told last."""
+        return self._words.get(host, {}).get(check, SILENCE)
+
+    def numbers(self, host: str, check: str) -> Numbers:
+        """What a check measured last."""
+        return _unpacked(self._numbers.get(host, {}).get(check, NOTHING))
+
+    def hosts(self) -> list[str]:
+        """Those that measured something."""
+        return list(self._numbers)
+
+    def measured(self, host: str) -> Iterator[tuple[str, Numbers]]:
+        """What a host measured, by check; meanwhile it may go on to."""
+        for check, packed in list(self._numbers.get(host, {}).items()):
+            yield check, _unpacked(packed)
 
     def heard(self, events: Iterable[Event]) -> None:
         """These events are durable."""
@@ -57,44 +71,45 @@ class Latest:
 
     def _read(self, event: Event) -> None:
         if event.kind == agent.METRIC:
-            self._measured(event)
+            _put(self._numbers, event.host, event.check, _packed(event))
         elif event.kind == kinds.HOST_FORGOTTEN:
-            self.hosts.pop(event.host, None)
+            self._words.pop(event.host, None)
+            self._numbers.pop(event.host, None)
         elif event.kind == kinds.CHECK_REMOVED:
-            self.hosts.get(event.host, {}).pop(event.check, None)
+            self._words.get(event.host, {}).pop(event.check, None)
+            self._numbers.get(event.host, {}).pop(event.check, None)
         else:
             found = reading.read(event)
             self._told(event, event.check if event.kind == agent.REPORTED else found.check if found else "")
 
-    def _measured(self, event: Event) -> None:
-        last = self._last(event.host, event.check)
-        if last is None:
-            return
-        numbers = [
-            (intern(label), float(value))  # a label is kept once for all hosts
-            for label, value in event.fields.items()
-            if isinstance(value, int | float) and -LARGEST <= value <= LARGEST
-        ]
-        last.numbers = tuple(each for number in numbers[:MOST_VALUES] for each in number)
-        last.measured = _at(event)
-
     def _told(self, event: Event, check: str) -> None:
-        last = self._last(event.host, check)
-        if last is None:
-            return
-        last.at = _at(event)
+        at = _at(event)
         if event.severity == "info":
-            last.well, last.text = last.at, event.text[:MOST_TEXT]
+            words = Words(at, at, event.text[:MOST_TEXT])
+        else:
+            words = self.words(event.host, check)._replace(at=at)
+        _put(self._words, event.host, check, words)
 
-    def _last(self, host: str, check: str) -> Last | None:
-        """None if there is no room for one more."""
-        if not check:
-            return None
-        checks = self.hosts.setdefault(host, {})
-        last = checks.get(check)
-        if last is None and len(checks) < MOST_CHECKS:
-            last = checks[intern(check)] = Last()
-        return last
+
+def _put(table: dict[str, dict[str, Told]], host: str, check: str, told: Told) -> None:
+    """If there is room for it. The name of a check is kept once for all hosts."""
+    if check:
+        checks = table.setdefault(host, {})
+        if check in checks or len(checks) < MOST_CHECKS:
+            checks[intern(check)] = told
+
+
+def _packed(event: Event) -> Packed:
+    numbers = [
+        (intern(label), float(value))
+        for label, value in event.fields.items()
+        if isinstance(value, int | float) and -LARGEST <= value <= LARGEST
+    ]
+    return (_at(event), *(each for number in numbers[:MOST_VALUES] for each in number))
+
+
+def _unpacked(packed: Packed) -> Numbers:
+    return Numbers(packed[0], dict(zip(packed[1::2], packed[2::2], strict=True)))  # type: ignore[arg-type]
 
 
 def _at(event: Event) -> float:
