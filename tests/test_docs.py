@@ -25,6 +25,7 @@ from monitor436.model import event as kinds
 from monitor436.model.audit import account, proof
 from monitor436.model.plans.planbook import Planbook
 from monitor436.model.server.troubles import LIMITS
+from monitor436.model.settings.notify import Alertmanager, Command, Mail, Syslog, Webhook
 from monitor436.model.settings.whole import Settings
 from monitor436.model.source import Source
 from monitor436.yaml_source import compose
@@ -456,6 +457,21 @@ class SettingsTests(unittest.TestCase):
                     self.assertIn(second, sections[first], f"{page.name}: {name}")
                     tried += 1
         self.assertGreater(tried, 8)
+
+    def test_every_setting_of_every_notifier_is_told(self) -> None:
+        """docs/notifications.md: the settings file shows none, as their names are the author's."""
+        told = {
+            row[0].strip("` "): row for row in rows(section(read("docs/notifications.md"), "Ways")) if len(row) == 3
+        }
+        for kind, made in (
+            ("mail", Mail),
+            ("webhook", Webhook),
+            ("command", Command),
+            ("alertmanager", Alertmanager),
+            ("syslog", Syslog),
+        ):
+            named = ticked(re.sub(r", such as `[^`]*`", "", " ".join(told[kind][1:])))
+            self.assertEqual(sorted(named), sorted(made.__struct_fields__), kind)
 
 
 class ReliabilityTests(unittest.TestCase):

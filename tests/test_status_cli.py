@@ -57,8 +57,8 @@ class CommandTests(unittest.TestCase):
         self.assertEqual(result.exit_code, 1)
         found = result.output.splitlines()
         self.assertEqual(found[:2], ["1 host: 1 down", "1 check: 1 warning"])
-        self.assertRegex(found[2], r"^critical +[\w ]+  web1 +web1 host_down$")
-        self.assertRegex(found[3], r"^warning +[\w ]+  db1/disk// +disk is warning$")
+        self.assertRegex(found[2], r"^critical +\w[\w ]*  web1 +web1 host_down$")
+        self.assertRegex(found[3], r"^warning +\w[\w ]*  db1/disk// +disk is warning$")
 
     def test_status_for_scripts_and_for_some_hosts(self) -> None:
         """JSON; only those that fit the pattern."""
@@ -138,6 +138,13 @@ class CommandTests(unittest.TestCase):
         self.assertEqual(self.run_it("ack", "db1", "load", "?").exit_code, 1)
         wanted = [("acknowledged", "web1", "", "on its way"), ("acknowledged", "db1", "disk", "moving logs")]
         self.assertEqual(self.acts(), wanted)
+
+    def test_what_is_acknowledged_moves_no_cursor(self) -> None:
+        """Hosts name their checks as they like."""
+        self.events.append(check("db2", HOSTILE, "critical"))
+        output = self.run_it("ack", "db2", "ours").output
+        self.assertIn("db2/\\u001b[2J\\u202egnp\\u000d\\u000a<b>[red]", output)
+        self.assertTrue(output.removesuffix("\n").isprintable())
 
     def test_mistakes_are_told_in_a_sentence(self) -> None:
         """Status 2, and nothing is done."""

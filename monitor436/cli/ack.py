@@ -3,6 +3,7 @@
 import click
 
 from monitor436.cli.acting import act, operator
+from monitor436.cli.lines import plain
 from monitor436.cli.settings_option import settings_option
 from monitor436.cli.status import seen
 from monitor436.model.event import ACKNOWLEDGED
@@ -37,4 +38,5 @@ def ack(settings: Settings, host: str, words: tuple[str, ...]) -> None:
             f"nothing is bad about {'/'.join(filter(None, (host, check)))}: see monitor436 status"
         )
     act(settings, ACKNOWLEDGED, words[-1], name, check)
-    click.echo(f"{count(len(chosen), 'trouble')} acknowledged by {operator()}: {', '.join(map(str, chosen[:5]))}")
+    shown = plain(", ".join(map(str, chosen[:5])))  # hosts name their checks
+    click.echo(f"{count(len(chosen), 'trouble')} acknowledged by {operator()}: {shown}")

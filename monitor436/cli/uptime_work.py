@@ -1,5 +1,6 @@
 """`monitor436 uptime work`: take hosts from a queue and ask them."""
 
+import sys
 import time
 from typing import Any
 
@@ -77,6 +78,8 @@ def uptime_work(name: str, concurrency: int, lease: float, **words: Any) -> None
         await probe.close()
         await queue.close()
 
+    if sys.stderr.isatty():
+        click.echo(f"{name}: waits for hosts, and asks {at_once} at a time; Ctrl-C ends it", err=True)
     until_told(worker.run, end, reactor)
     click.echo(f"{name}: {count(worker.done, 'host')} done, {given[0] if given else 0} given back", err=True)
 

@@ -55,7 +55,12 @@ FAMILIES = _table(
     ),
     Family("monitor436_syncs_total", "counter", (), "How often events were made durable."),
     Family("monitor436_sync_seconds_total", "counter", (), "Seconds that the disk took for that."),
-    Family("monitor436_events_total", "counter", ("kind", "severity"), "Events that became durable."),
+    Family(
+        "monitor436_events_total",
+        "counter",
+        ("kind", "severity"),
+        "Events that became durable; unknown kinds as other.",
+    ),
     Family("monitor436_degraded", "gauge", ("part",), "1 while a part cannot keep what it is to keep."),
     Family("monitor436_samples_total", "counter", ("fate",), "Samples of metrics, by what became of them."),
     Family("monitor436_http_requests_total", "counter", ("method", "path", "status"), "HTTP requests, by route."),

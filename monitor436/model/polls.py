@@ -85,8 +85,7 @@ class Polled:
         events = self._doubts(untrusted)
         kept = self.kept
         if not untrusted:
-            names = {each.name for each in found}
-            kept.targets = {name: seen for name, seen in kept.targets.items() if name in names}
+            events += self._left({each.name for each in found})
             events += self._judge(found, at)
         failing = sum(seen.failing for seen in kept.targets.values())
         reasons = Counter(each.reason for each in found if each.reason)
@@ -96,6 +95,19 @@ class Polled:
         )
         del kept.rounds[:-ROUNDS]
         return events
+
+    def end(self) -> list[Event]:
+        """Nobody is asked any more: the events that follow."""
+        return [*self._doubts(""), *self._left(set())]
+
+    def _left(self, asked: set[str]) -> list[Event]:
+        """Who is asked no more is forgotten, and does not go on failing for ever."""
+        gone: dict[tuple[str, str], list[Found]] = {}
+        for name in self.kept.targets.keys() - asked:
+            seen = self.kept.targets.pop(name)
+            if seen.failing:
+                gone.setdefault((seen.application, seen.version), []).append(Found(name))
+        return [self._over(group, gone[group], "asked no more") for group in sorted(gone)]
 
     def _judge(self, found: Sequence[Found], at: float) -> list[Event]:
         failed: dict[tuple[str, str], list[Found]] = {}
@@ -133,11 +145,14 @@ class Polled:
         return Event(severity=severity, kind=self.kinds[0], text=text, fields=fields)  # type: ignore[arg-type]
 
     def _recovered(self, group: tuple[str, str], found: list[Found], seconds: float) -> Event:
+        return self._over(group, found, "well again", seconds=round(seconds))
+
+    def _over(self, group: tuple[str, str], found: list[Found], what: str, **more: int) -> Event:
         failing, of = self._count(group, found)
         rest = f"; {failing} of {of} still fail" if failing else ""
         who = _names(found) if len(found) == 1 else f"{len(found)} targets: {_names(found)}"
-        text = f"{self._title(group)}: well again: {who}{rest}"
-        fields = self._fields(group) | {"targets": len(found), "failing": failing, "of": of, "seconds": round(seconds)}
+        text = f"{self._title(group)}: {what}: {who}{rest}"
+        fields = self._fields(group) | {"targets": len(found), "failing": failing, "of": of} | more
         return Event(kind=self.kinds[1], text=text, fields=fields)  # type: ignore[arg-type]
 
     def _count(self, group: tuple[str, str], changed: list[Found]) -> tuple[int, int]:

@@ -71,6 +71,10 @@ class Swept:
             events += self.answered(each, hosts[each.host])
         return events
 
+    def end(self) -> list[Event]:
+        """Nobody is asked any more: the events that follow."""
+        return self._rounds.end()
+
     def answered(self, result: Result, host: str) -> list[Event]:
         """One result, of a round or beside it: what it tells of the machine, and of its agent."""
         if result.seconds is None:

@@ -121,13 +121,16 @@ class Reading:
     # What httptools calls
 
     def on_message_begin(self) -> None:
+        """llhttp: an answer begins."""
         if self._complete:
             raise _Enough
 
     def on_status(self, text: bytes) -> None:
+        """llhttp: the words behind the status, or a part of them."""
         self._said += text
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """llhttp: a field of the header, or of the trailer."""
         if self.begun:  # a trailer
             return
         name = name.lower()
@@ -141,6 +144,7 @@ class Reading:
             self._location = value
 
     def on_headers_complete(self) -> None:
+        """llhttp: the header is over."""
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             self._interim += 1
@@ -152,6 +156,7 @@ class Reading:
         self._judge(status)
 
     def on_body(self, data: bytes) -> None:
+        """llhttp: a part of the body, without what chunks add."""
         self._size += len(data)
         if self._failure is not None:
             return  # of no interest, but lets the connection live if all of it is here
@@ -166,6 +171,7 @@ class Reading:
             self._taken += data
 
     def on_message_complete(self) -> None:
+        """llhttp: the answer is over."""
         if self.begun:
             self._complete = True
         else:

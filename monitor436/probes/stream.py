@@ -98,6 +98,7 @@ class Stream:
     # What the reactor calls
 
     def doRead(self) -> Exception | None:  # type: ignore[override]
+        """The reactor: there is something to read, or the end of it."""
         try:
             data = self._socket.recv(AT_A_TIME)
         except BlockingIOError:
@@ -110,6 +111,7 @@ class Stream:
         return None
 
     def doWrite(self) -> Exception | None:  # type: ignore[override]
+        """The reactor: the connection stands, or takes more."""
         if self._lost:
             return None
         if self._connecting:
@@ -128,6 +130,7 @@ class Stream:
         return None
 
     def connectionLost(self, reason: Problem) -> None:
+        """The reactor: it is over."""
         if self._lost:
             return
         self._lost = True
@@ -141,6 +144,7 @@ class Stream:
             self._protocol.connectionLost(reason)
 
     def logPrefix(self) -> str:
+        """What the reactor calls it in its log."""
         return "poll"
 
     def _stands(self) -> None:

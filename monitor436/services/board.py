@@ -96,8 +96,8 @@ class BoardService(Periodic):
             self._at, self._seen, self._dirty = event.id, now, True
             if changes:
                 self._tell(event, changes, now)
-            if event.kind == PLAN_IN_FORCE:
-                self._follow_plan(event.host)
+        for host in {event.host: None for event in events if event.kind == PLAN_IN_FORCE}:  # however often it says so
+            self._follow_plan(host)
 
     def _tell(self, event: Event, changes: Sequence[Change], now: float) -> None:
         try:

@@ -8,6 +8,7 @@ from twisted.application.service import Service
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorSSL
 from twisted.logger import Logger
+from twisted.web.http import HTTPChannel
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Request
@@ -23,6 +24,7 @@ from monitor436.site import Site
 MAX_BODY = 4096  # bytes of a request
 ASK = re.compile("[0-9a-f]{0,32}")
 BACKLOG = 1024  # connections that wait to be taken: hosts come when they are told, many at once
+MAX_DIGITS = 18  # of Content-Length: of thousands Python makes no number, and a traceback
 MAX_HEADER_TIME = 15  # seconds without a byte after which a connection is closed
 
 
@@ -47,9 +49,21 @@ class BoundedRequest(Request):
             transport.loseConnection()
 
 
+class Channel(HTTPChannel):
+    """Takes no length that is no number of bytes."""
+
+    def headerReceived(self, line: bytes) -> bool:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length" and len(value.strip()) > MAX_DIGITS:
+            self._respondToBadRequestAndDisconnect()
+            return False
+        return bool(super().headerReceived(line))
+
+
 class Quiet(WebSite):
     """Writes no line for each request: a fleet that comes for its plans would fill the log."""
 
+    protocol = Channel  # type: ignore[assignment]
     noisy = False  # nor one when it starts
 
     def log(self, request: HTTPRequest) -> None:

@@ -9,10 +9,11 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
 from monitor436.model.event import POLL_REFUSED, Event
-from monitor436.model.polls import Kept
+from monitor436.model.polls import Kept, Polled
 from monitor436.model.settings.polls import Poll
 from monitor436.model.source import SettingsError
-from monitor436.services.poll import Announced, PollService, State
+from monitor436.services.poll import Announced, PollService, State, read_kept
+from monitor436.state_folder import left_over
 
 
 class Polls(MultiService):
@@ -25,11 +26,15 @@ class Polls(MultiService):
     ) -> None:
         super().__init__()
         self.setName("polls")
-        self._state = state
+        self._state, self._keeps = state, keeps
         self._make = lambda name, poll: PollService(name, poll, state, keeps / f"{name}.json", announced, reactor)
         self._polls: dict[str, PollService] = {}
         for name, poll in polls.items():
             self._add(name, poll)
+
+    def startService(self) -> None:
+        self._end_others()
+        super().startService()
 
     def follow(self, polls: Mapping[str, Poll]) -> "Deferred[Any]":
         """Other settings: polls that changed begin anew with the state they have, those that are gone stop."""
@@ -45,7 +50,7 @@ class Polls(MultiService):
                     text = f"poll {name} does not run: {wrong.told}"
                     self.log.error("{text}", text=text)
                     self._state([Event(severity="warning", kind=POLL_REFUSED, text=text, fields={"poll": name})])
-        return DeferredList(stops)
+        return DeferredList(stops).addCallback(lambda _: self._end_others())
 
     def known(self) -> dict[str, Kept]:
         """What each poll knows."""
@@ -55,6 +60,12 @@ class Polls(MultiService):
         """These events are durable."""
         for service in self._polls.values():
             service.heard(events)
+
+    def _end_others(self) -> None:
+        """What the settings name no more fails no more."""
+        for path in left_over(self._keeps, self._polls):
+            self._state(Polled(path.stem, 1, 1, read_kept(path)).end())
+            path.unlink(missing_ok=True)
 
     def _add(self, name: str, poll: Poll) -> None:
         service = self._make(name, poll)

@@ -24,6 +24,7 @@ from monitor436.probes.names import Names
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Probe, Target
 from monitor436.probes.ssh_sweep import judged, ssh_probe, ssh_targets
+from monitor436.state_folder import left_over
 
 PULSE = 0.1  # seconds between two samples of how late this process is
 SECOND_LOOK = 1.0  # seconds after which hosts that went down are asked, those of that second together
@@ -214,16 +215,21 @@ class Sweeps(MultiService):
     def __init__(self, sweeps: Mapping[str, Sweep], state: State, keeps: Path, agents: Agents, reactor: Any) -> None:
         super().__init__()
         self.setName("sweeps")
+        self._state, self._keeps, self._agents = state, keeps, agents
         self._make = lambda name, sweep: SweepService(name, sweep, state, keeps / f"{name}.json", agents, reactor)
         self._sweeps: dict[str, SweepService] = {}
         self._add(sweeps)
+
+    def startService(self) -> None:
+        self._end_others()
+        super().startService()
 
     def follow(self, sweeps: Mapping[str, Sweep]) -> "Deferred[Any]":
         """Other settings: sweeps that changed begin anew with the state they have, those that are gone stop."""
         gone = [name for name, service in self._sweeps.items() if sweeps.get(name) != service.sweep]
         stops = [maybeDeferred(self._sweeps.pop(name).disownServiceParent) for name in gone]
         self._add(sweeps)
-        return DeferredList(stops)
+        return DeferredList(stops).addCallback(lambda _: self._end_others())
 
     def heard(self, events: Sequence[Event]) -> None:
         """These events are durable."""
@@ -233,6 +239,12 @@ class Sweeps(MultiService):
     def known(self) -> dict[str, SweepKept]:
         """What each sweep knows."""
         return {name: service.swept.kept for name, service in self._sweeps.items()}
+
+    def _end_others(self) -> None:
+        """What the settings name no more fails no more."""
+        for path in left_over(self._keeps, self._sweeps):
+            self._state(Swept(path.stem, 1, 1, self._agents, read_kept(path)).end())
+            path.unlink(missing_ok=True)
 
     def _add(self, sweeps: Mapping[str, Sweep]) -> None:
         for name, sweep in sweeps.items():

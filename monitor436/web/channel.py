@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
+from monitor436.model.keys.tries import whose
 from monitor436.model.settings.http import Http
 from monitor436.web.problem import problem
 from monitor436.web.reception import Reception
@@ -228,12 +229,12 @@ class Connections(ServerFactory):
 
     def enter(self, channel: Channel) -> bool:
         """Whether there may be another connection of its address; then it counts."""
-        measures, peer = self.reception.measures, channel.peer
+        measures, peer, key = self.reception.measures, channel.peer, whose(channel.peer)
         full = measures.now >= self.limits.connections
-        if full or (self._of[peer] >= self.limits.connections_each and not self.reception.trusts(peer)):
+        if full or (self._of[key] >= self.limits.connections_each and not self.reception.trusts(peer)):
             measures.refused += 1
             return False
-        self._of[peer] += 1
+        self._of[key] += 1
         self._open.add(channel)
         measures.now += 1
         return True
@@ -243,9 +244,10 @@ class Connections(ServerFactory):
         if channel in self._open:
             self._open.remove(channel)
             self.reception.measures.now -= 1
-            self._of[channel.peer] -= 1
-            if self._of[channel.peer] <= 0:
-                del self._of[channel.peer]
+            key = whose(channel.peer)
+            self._of[key] -= 1
+            if self._of[key] <= 0:
+                del self._of[key]
             self._tell_if_closed()
 
     def _tell_if_closed(self) -> None:

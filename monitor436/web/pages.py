@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from twisted.internet.task import deferLater
+
 from monitor436.event_pages import EventPages
 from monitor436.model.event import Event
 from monitor436.model.polls import Kept
@@ -83,7 +85,7 @@ class Pages:
         )
         self._listeners = (counts.heard, latest.heard)
         self.routes: list[Route] = [
-            *Perf(known.rollups, wall).routes(),
+            *Perf(known.rollups, wall, lambda: deferLater(reactor, 0)).routes(),
             *HostPages(self.fleet).routes(),
             *CheckPages(known.board, latest, wall).routes(),
             *PollPages(known.polls).routes(),

@@ -1,6 +1,6 @@
 """Lizmon's API: values that hosts post, and their summaries; and posts of many hosts at once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, Struct
@@ -12,6 +12,8 @@ from monitor436.web.route import Call, Refusal, Route
 MOST = 64 << 10  # bytes of a post of one host
 MOST_ITEMS = 1000  # of a batch
 MOST_LABELS = 1000  # of a post or an item
+AT_ONCE = 500  # samples between which others work
+MOST_UNDER_WAY = 4  # large batches: each takes some twenty times its bytes meanwhile
 MOST_ANSWERED = 20  # items of a batch that were not taken, in the answer; the counts are of all
 TAKES_NOT = "what is older than a day or ahead of this server's clock, is no number, or goes beyond a limit"
 
@@ -81,11 +83,13 @@ class Hosts(Struct):
 
 
 class Perf:
-    """The pages over `rollups`; `wall()` is the time in epoch seconds."""
+    """The pages over `rollups`; `wall()` is the time in epoch seconds, `turn()` lets others work."""
 
-    def __init__(self, rollups: Summaries, wall: Callable[[], float]) -> None:
+    def __init__(self, rollups: Summaries, wall: Callable[[], float], turn: Callable[[], Awaitable[object]]) -> None:
         self._rollups = rollups
         self._wall = wall
+        self._turn = turn
+        self._under_way = 0
 
     def routes(self) -> list[Route]:
         """Those of lizmon, and two more."""
@@ -109,7 +113,7 @@ class Perf:
                 "Add what several hosts measured; what cannot be taken is counted, and told item by item.",
                 body=Annotated[list[Item], Meta(min_length=1, max_length=MOST_ITEMS)],
                 gives=Taken,
-                refuses={422: f"Nothing was taken: {TAKES_NOT}."},
+                refuses={422: f"Nothing was taken: {TAKES_NOT}.", 503: "Too many large batches come at once."},
             ),
             Route("GET", "/api/perf", "read", self.hosts, "The hosts that have summaries.", gives=Hosts),
             Route(
@@ -145,14 +149,25 @@ class Perf:
 
     async def post_many(self, call: Call) -> Taken:
         """Several; a host that is none, or no number, refuses the whole."""
-        posts = []
+        if self._under_way >= MOST_UNDER_WAY:
+            raise Refusal(503, "Service Unavailable", "too many batches at once", {"Retry-After": "1"})
+        self._under_way += 1
+        try:
+            return await self._taken(call)
+        finally:
+            self._under_way -= 1
+
+    async def _taken(self, call: Call) -> Taken:
+        posts, done = [], 0
         for place, item in enumerate(call.body):
             host = _host(item.host, place)
             _only_for(call, host)
             posts.append(_samples(host, item.at, item.values, (place,)))
+            done = await self._others(done + len(item.values))
         whole, now = Taken(0, items=[]), self._wall()
         for place, samples in enumerate(posts):
             counts = self._rollups.take(samples, now)
+            done = await self._others(done + len(samples))
             whole.taken += counts.taken
             whole.late += counts.late
             whole.future += counts.future
@@ -162,6 +177,13 @@ class Perf:
         if not whole.taken:
             raise _nothing(whole, [each.why for each in whole.items])
         return whole
+
+    async def _others(self, done: int) -> int:
+        """Heartbeats do not wait for a large batch."""
+        if done < AT_ONCE:
+            return done
+        await self._turn()
+        return 0
 
     async def get(self, call: Call) -> Mapping[str, Summary]:
         """The summaries of a host; none for a host that never posted any."""

@@ -26,6 +26,14 @@ MIX = ("ok",) * 45 + ("error",) * 2 + ("slow",) + ("hang",) + ("refuse",)
 CLASSES = {"ok": "", "slow": "", "error": "status", "hang": "header", "refuse": "refused"}
 
 
+def kept_waiting() -> float:
+    """Seconds that this process had something to do and no processor, as Linux counts them: others were at work."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
+
+
 class PagesTests(TestCase):
     timeout = 120
 
@@ -66,7 +74,7 @@ class PagesTests(TestCase):
         probe = HttpProbe(reactor, timeout)
         poller = Poller(reactor, probe)
         for _ in range(rounds):
-            began = time.monotonic()
+            began, waited = time.monotonic(), kept_waiting()
             results = await poller.poll([target for _, target in pages])
             took = time.monotonic() - began
             wrong = Counter(
@@ -77,7 +85,7 @@ class PagesTests(TestCase):
             self.assertEqual(wrong, {})
             well = sum(json.loads(result.body)["Success_Count"] for result in results if isinstance(result, Answer))
             self.assertEqual(well, 7 * sum(kind in ("ok", "slow") for kind, _ in pages))
-            self.assertLess(took, timeout + LATE + starting)
+            self.assertLess(took, timeout + LATE + starting + kept_waiting() - waited)
             starting = 0.0
         await probe.close()
 

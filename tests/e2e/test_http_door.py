@@ -87,13 +87,13 @@ class Reached:
 
     def test_a_host_with_a_certificate_gets_a_token_and_posts_its_numbers(self) -> None:
         """For itself alone; who reads them sees them."""
+        reader = self.token("reader", "read")
+        eventually(lambda: self.ask("/api/hosts", token=reader).status == 200, SOON, "the token is good")
         given = self.ask("/api/token", "-X", "POST", "-E", self.files["web1"])
         assert given.status == 201, given
         token, at = given.value["token"], int(time.time())
         posted = self.ask(f"/api/perf/web1/{at}", "-d", '{"cpu": 1.5}', token=token)
         other = self.ask(f"/api/perf/web2/{at}", "-d", '{"cpu": 1.5}', token=token)
-        reader = self.token("reader", "read")
-        eventually(lambda: self.ask("/api/hosts", token=reader).status == 200, SOON, "the token is good")
         read = self.ask("/api/perf/web1", token=reader)
         statuses = (posted.status, other.status, read.status)
         self.assertEqual(statuses, (200, 403, 200), (posted, other))  # type: ignore[attr-defined]

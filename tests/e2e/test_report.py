@@ -149,11 +149,12 @@ class HostileTests(ReportCase):
     """Nothing but hosts that mean harm."""
 
     def test_a_thousand_of_them_take_bounded_time_and_memory(self) -> None:
-        """Each is told as what it is; 200 of them send 64 MiB each."""
+        """Each is told as what it is; 200 of them send 64 MiB each, for which a busy machine needs its time."""
+        timeout = 3 * TIMEOUT
         kinds = (farm.HUGE, farm.DRIPPING, farm.HANGING, farm.CLOSING, farm.ELSEWHERE)
         inventory = self.folder / "fleet.txt"
         inventory.write_text("\n".join(self.host(kinds[number % 5], number) for number in range(1000)))
-        run = [*MONITOR436, "report", "-i", str(inventory), "-t", f"{TIMEOUT:g}", "--json"]
+        run = [*MONITOR436, "report", "-i", str(inventory), "-t", f"{timeout:g}", "--json"]
         with open(self.folder / "report.json", "wb") as file:
             process = subprocess.Popen(run, env=environment(), stdout=file)
         _, status, used = os.wait4(process.pid, 0)
@@ -161,7 +162,7 @@ class HostileTests(ReportCase):
         found = json.loads((self.folder / "report.json").read_bytes())
         self.assertEqual((process.returncode, found["groups"]), (3, []))
         self.assertEqual(found["reasons"], {EXPECTED[kind]: 200 for kind in kinds})
-        self.assertLess(found["seconds"], TIMEOUT + SLACK)
+        self.assertLess(found["seconds"], timeout + SLACK)
         self.assertLess(used.ru_maxrss, MEMORY)
 
 

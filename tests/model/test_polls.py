@@ -40,6 +40,25 @@ class ChangeTests(unittest.TestCase):
     def setUp(self) -> None:
         self.round = Rounds()
 
+    def test_who_fails_and_is_asked_no_more_fails_no_more(self) -> None:
+        """Or it would stand on the board for ever."""
+        for _ in range(2):
+            self.round(bad("web1"), bad("web2"), well("web3"))
+        (event,) = self.round(bad("web2"), well("web3"))
+        self.assertEqual((event.kind, event.severity), (POLL_RECOVERED, "info"))
+        self.assertEqual(event.text, "poll shops: asked no more: web1; 1 of 1 still fail")
+        self.assertEqual(self.round(bad("web2"), well("web3")), [])
+
+    def test_a_poll_that_ends_leaves_nobody_failing(self) -> None:
+        """And nothing untrusted."""
+        for _ in range(2):
+            self.round(bad("web1"), well("web3"))
+        self.round(bad("web1"), untrusted="the canary does not answer")
+        doubt, over = self.round.polled.end()
+        self.assertEqual((doubt.kind, doubt.severity), (POLL_UNTRUSTED, "info"))
+        self.assertEqual((over.kind, over.fields["failing"]), (POLL_RECOVERED, 0))
+        self.assertEqual(self.round.polled.end(), [])
+
     def test_a_version_that_fails_is_one_event_and_so_is_its_recovery(self) -> None:
         """However many targets, and however long."""
         names = [f"web{number}" for number in range(10)]
@@ -103,10 +122,10 @@ class ChangeTests(unittest.TestCase):
         self.assertEqual(event.fields["version"], "2.0")
 
     def test_targets_that_are_not_asked_any_more_are_forgotten(self) -> None:
-        """Without an event; if they come back, they begin anew."""
-        self.round(bad("a"), well("b"))
-        self.round(bad("a"), well("b"))
-        self.assertEqual(self.round(well("b")), [])
+        """If they come back, they begin anew."""
+        self.round(bad("a"), well("b"), well("c"))
+        self.round(bad("a"), well("b"), well("c"))
+        self.assertEqual([event.kind for event in self.round(well("b"))], [POLL_RECOVERED])
         self.assertEqual(self.round(bad("a"), well("b")), [])
         self.assertEqual(set(self.round.polled.kept.targets), {"a", "b"})
 

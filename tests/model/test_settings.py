@@ -10,8 +10,12 @@ from msgspec.inspect import StructType, type_info
 from monitor436.binder import bind, load
 from monitor436.model.settings.events import Events
 from monitor436.model.settings.hosts import Agents, Beacon, Heartbeat, Plans
+from monitor436.model.settings.http import Http
+from monitor436.model.settings.metrics import Metrics
 from monitor436.model.settings.polls import Poll
+from monitor436.model.settings.redis import Redis
 from monitor436.model.settings.rendered import render
+from monitor436.model.settings.status import Status
 from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.yaml_source import compose
@@ -67,9 +71,9 @@ class RenderTests(unittest.TestCase):
     def test_every_setting_stands_in_the_file_once_below_its_why(self) -> None:
         """One comment line, then the setting."""
         text = FILE.read_text()
-        for section in (Settings, Agents, Plans, Beacon, Heartbeat, Events):
+        for section in (Settings, Agents, Plans, Beacon, Heartbeat, Events, Http, Redis, Metrics, Status):
             for name in section.__struct_fields__:
-                self.assertRegex(text, rf"(?m)^ *# .*\n *{name}:")
+                self.assertRegex(text, rf"(?m)^ *# .*\n *({name}:|# {name}: FILE$)")
         self.assertNotIn("\t", text)
         self.assertLess(max(map(len, text.splitlines())), 121)
 

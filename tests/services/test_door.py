@@ -6,14 +6,17 @@ from pathlib import Path
 
 from msgspec import json, structs
 from treq.testing import StubTreq
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
 
 from monitor436.agent import wire
 from monitor436.agent.link.door import authorization
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.keys.enrolment import Bound, Enrolment
-from monitor436.services.door import DoorService
+from monitor436.services.door import DoorService, Quiet
 from monitor436.services.keeper import Keeper
 from monitor436.site import Site
 
@@ -153,6 +156,15 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(self.ask("GET", "/agent436.pyz")[0], 401)
         self.assertEqual(self.ask("GET", "/agent436.pyz", f"Bearer {self.token}"), (200, b"zip"))
         self.assertEqual(self.ask("GET", "/agent436.pyz", self.proof(given, "/agent436.pyz")), (200, b"zip"))
+
+    def test_a_length_that_is_no_number_is_no_traceback(self) -> None:
+        """Anybody may send one, and the log is for mistakes of ours."""
+        web = Quiet(Resource(), reactor=Clock())
+        channel, wire = web.buildProtocol(None), StringTransport()
+        channel.makeConnection(wire)
+        channel.dataReceived(b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 5000 + b"\r\nX: y\r\n\r\n")
+        self.assertTrue(wire.value().startswith(b"HTTP/1.1 400 "))
+        self.assertTrue(wire.disconnecting)
 
     def test_there_is_nothing_else(self) -> None:
         """Other paths and methods are not found."""

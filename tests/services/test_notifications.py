@@ -255,6 +255,15 @@ class NotificationsTests(SynchronousTestCase):
         self.assertEqual(house.told(), [("alarm", "a/disk"), ("recovery", "a/disk")])
         self.assertIn(b"check_removed", house.file.read_bytes())
 
+    def test_a_host_that_says_so_many_times_is_followed_once(self) -> None:
+        """What is over is an event for each check: a few datagrams would leave no room for those of others."""
+        house, stated = self.house, list[Event]()
+        house.state([check("a", f"c{number}", "critical") for number in range(20)])
+        house.plan = []
+        house.board._state = stated.extend
+        house.board.heard([happening("plan_in_force", "info", host) for host in "aab" * 20])
+        self.assertEqual(len(stated), 20)
+
     def test_without_its_copy_the_board_is_read_from_the_events(self) -> None:
         """Or with one that is older than the file."""
         house = self.house

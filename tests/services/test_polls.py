@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
+from msgspec import json, structs
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_REFUSED, POLL_UNTRUSTED, Event
 from monitor436.model.inventory import Listed
+from monitor436.model.polls import Kept, Seen
 from monitor436.model.settings.polls import Poll
 from monitor436.probes.probe import Failure, Target
 from monitor436.services.poll import PollService, read_kept
@@ -280,3 +281,19 @@ class ReloadTests(SynchronousTestCase):
         self.assertEqual([(service.poll.every, service is services["b"]) for service in polls], [(60.0, False)])
         polls.stopService()
         self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_one_that_the_settings_name_no_more_fails_no_more(self) -> None:
+        """Whether it went at a HUP, or while the server was stopped."""
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        kept = Kept({"web1": Seen("xxx", True), "web2": Seen("...")})
+        for name in ("a", "gone"):
+            (folder / f"{name}.json").write_bytes(json.encode(kept))
+        stated: list[Event] = []
+        polls = Polls({"a": Poll(targets=("http://127.0.0.1:1/",))}, stated.extend, folder, list, Clock())
+        polls.startService()
+        self.assertEqual([event.text for event in stated], ["poll gone: asked no more: web1"])
+        polls.follow({})
+        self.assertEqual([event.text for event in stated[1:]], ["poll a: asked no more: web1"])
+        self.assertEqual(list(folder.iterdir()), [])
+        polls.stopService()

@@ -603,6 +603,11 @@ class PatienceTests(DoorCase):
             talk.leave()
         self.assertEqual(self.door.measures.connections()[0], 0)
         self.assertFalse(Conversation(self.door).closed)
+        network = [Conversation(self.door, f"2001:db8::{number}") for number in range(1, 4)]
+        self.assertEqual([talk.closed for talk in network], [False, False, True])  # whoever has one has them all
+        for talk in network:
+            talk.leave()
+        self.assertFalse(Conversation(self.door, "2001:db8::4").closed)
 
     def test_when_the_server_stops_answers_under_way_still_go_out(self) -> None:
         """Connections that wait for nothing are ended; nobody is waited for longer than a moment."""

@@ -1,16 +1,19 @@
 """Lizmon's API: what it takes, what it refuses and why, and the shape in which it answers."""
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.model.perf import host_name, moment, summaries
 from monitor436.model.rollup import Series, Window
-from tests.web.conversation import NOW, WEB1, ask, door
-from tests.web.known import PagesCase
+from monitor436.web.perf import AT_ONCE, MOST_UNDER_WAY, Perf
+from tests.web.conversation import NOW, WEB1, Conversation, ask, door, request
+from tests.web.known import OPEN, PagesCase
 
 AT = int(NOW)
 MINUTE, HOUR = AT - AT % 60, AT - AT % 3600
@@ -55,6 +58,40 @@ class PostTests(PagesCase):
         self.assertEqual(self.get("/api/perf").value, {"hosts": ["jarvis.local"]})
         answer = self.get("/api/perf/nobody")
         self.assertEqual((answer.status, answer.value), (200, {}))
+
+    def test_others_work_while_a_large_batch_is_taken(self) -> None:
+        """Also while most of it is refused, which costs more."""
+        done: list[int] = []
+
+        def turn() -> Deferred[None]:
+            done.append(sum(self.rollups.counts[fate] for fate in ("taken", "refused")))
+            return succeed(None)
+
+        pages = door(*Perf(self.rollups, lambda: NOW, turn).routes(), http=OPEN)
+        items = [{"host": f"h{n}", "at": AT, "values": {f"l{m}": m for m in range(100)}} for n in range(30)]
+        told = ask(pages, "POST", "/api/perf", "", json.encode(items)).value
+        self.assertEqual((told["taken"], told["refused"]), (20 * 5, 20 * 95 + 10 * 100))
+        self.assertGreater(done.count(0), 3)  # while they are looked through
+        self.assertLessEqual(max(after - before for before, after in pairwise([*done, 3000])), AT_ONCE + 100)
+
+    def test_only_some_large_batches_are_taken_at_once(self) -> None:
+        """Each has to be held until it is done; a client that left is not counted."""
+        waits: list[Deferred[None]] = []
+
+        def turn() -> Deferred[None]:
+            waits.append(Deferred())
+            return waits[-1]
+
+        pages = door(*Perf(self.rollups, lambda: NOW, turn).routes(), http=OPEN)
+        items = [{"host": f"h{n}", "at": AT, "values": {f"l{m}": m for m in range(100)}} for n in range(6)]
+        body = request("POST", "/api/perf", "", json.encode(items))
+        talks = [Conversation(pages) for _ in range(MOST_UNDER_WAY + 1)]
+        for talk in talks:
+            talk.send(body)
+        self.assertEqual(talks[-1].answers()[0].status, 503)
+        talks[0].leave()
+        talks[-1].send(body)
+        self.assertEqual((talks[-1].answers(), len(waits)), ([], MOST_UNDER_WAY + 1))
 
     def test_a_moment_is_seconds_of_utc(self) -> None:
         """What is something else is told as what it seems to be."""

@@ -16,7 +16,7 @@ class Tries:
 
     def wrong(self, address: str, now: float) -> float:
         """Another wrong token; the seconds after which to try again, 0.0 while it is within the limit."""
-        key = _key(address)
+        key = whose(address)
         began, count = self._wrong.pop(key, (now, 0))
         if now - began >= WITHIN:
             began, count = now, 0
@@ -26,7 +26,8 @@ class Tries:
         return 0.0 if count < MOST else WITHIN - (now - began)
 
 
-def _key(address: str) -> str:
+def whose(address: str) -> str:
+    """What stands for everybody who can have an address at will: of IPv6 its /64."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -29,7 +29,7 @@ class Occurrences:
         memory = self._tables.memory
         for name in told_of(self.notify, change.subject, change.severity, change.tags):
             subject = change.subject
-            if key_of(subject, name) not in memory.happened and self._count(name) >= MOST:
+            if key_of(subject, name) not in memory.happened and self._tables.happenings[name] >= MOST:
                 subject = OTHERS
             known = memory.happened.get(key_of(subject, name))
             again = known is not None and known.times > 0
@@ -73,9 +73,6 @@ class Occurrences:
 
     def _ripe(self, each: Happened, now: float) -> bool:
         return not each.told or now >= each.told + self.notify.repeat_every
-
-    def _count(self, name: str) -> int:
-        return sum(each.to == name for each in self._tables.memory.happened.values())
 
 
 def _item(each: Happened) -> Item:

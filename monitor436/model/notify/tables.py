@@ -1,5 +1,6 @@
 """What the rules remember, and what of it has changed since that was made durable."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from monitor436.model.notify.alarm import Alarm, Entry, Happened, Memory
@@ -20,6 +21,7 @@ class Tables:
     def __init__(self, memory: Memory | None = None) -> None:
         self.memory = memory or Memory()
         self._entry = _empty()
+        self.happenings = Counter(each.to for each in self.memory.happened.values())  # by notifier
         self._waiting: dict[str, dict[str, None]] = {}  # keys of alarms, by the notifier that has news of them
         for key, alarm in self.memory.alarms.items():
             self.wait(key, alarm.news)
@@ -48,9 +50,11 @@ class Tables:
     def happened(self, key: str, each: Happened | None) -> None:
         """The same for what is no state."""
         self._entry.happened[key] = each
-        if each is None:
-            self.memory.happened.pop(key, None)
-        else:
+        before = self.memory.happened.pop(key, None) if each is None else self.memory.happened.get(key)
+        if before is not None:
+            self.happenings[before.to] -= 1
+        if each is not None:
+            self.happenings[each.to] += 1
             self.memory.happened[key] = each
 
     def due(self, name: str, when: float | None) -> None:

@@ -230,7 +230,9 @@ class Board:
     def _afresh(self, event: Event, now: float) -> Sequence[Change]:
         """A host says anew what it does not allow."""
         over = (reading.REFUSED, reading.PLAN) if event.kind == agent.PLAN_IN_FORCE else (reading.REFUSED,)
-        return self._well(event, now, ofs=over)
+        host = self.standings.hosts.get(event.host)
+        refused = host.refused if host else ()  # not all that is bad: it may say so again and again
+        return self._over([Subject(event.host, check, of) for check, of in refused if of in over], event, now)
 
     def _well(self, event: Event, now: float, only: str | None = None, ofs: Sequence[str] = ()) -> list[Change]:
         """Whatever is bad about the host of an event is over: all of it, or only of a check, or only such parts."""
@@ -238,6 +240,9 @@ class Board:
         checks = host.checks if host else {}
         chosen = checks.items() if only is None else [(only, checks.get(only))]
         gone = [Subject(event.host, check, of) for check, parts in chosen for of in parts or () if not ofs or of in ofs]
+        return self._over(gone, event, now)
+
+    def _over(self, gone: Sequence[Subject], event: Event, now: float) -> list[Change]:
         for subject in gone:
             self.turns.forget(_key(subject))
             self.standings.drop(subject)

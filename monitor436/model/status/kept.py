@@ -57,7 +57,8 @@ def restored(standings: Standings, kept: KeptHost) -> None:
         host.checks[standings.spelt(check)] = None
     for check, parts in kept.bad.items():
         host.checks[standings.spelt(check)] = parts
-        host.bad += len(parts)
+        for of in parts:
+            host.take(check, of)
 
 
 def kept(board: Board, now: float) -> KeptBoard:

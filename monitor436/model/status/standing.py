@@ -8,10 +8,12 @@ from msgspec import Struct
 from monitor436.model.event import Event, Severity
 from monitor436.model.hosts.flapping import Flapping
 from monitor436.model.status.change import RANKS, Subject
+from monitor436.model.status.reading import PLAN, REFUSED
 
 MOST_CHECKS = 2000  # of one host, whatever it sends
 MOST_PARTS = 200  # of one check that are bad at once ...
 MOST_BAD = 4000  # ... and of one host
+MOST_TURNS = 50_000  # subjects that turned of late
 
 
 class Part(Struct):
@@ -38,7 +40,12 @@ Parts = dict[str, Part]  # by `of`
 
 
 class Flaps(Flapping):
-    """Which subjects flap."""
+    """Which subjects flap, among `most` that turned of late: what a host calls its values is up to it."""
+
+    most = MOST_TURNS
+
+    def turned(self, name: str, now: float) -> float | None:
+        return super().turned(name, now) if name in self._turns or len(self._turns) < self.most else None
 
     def names(self) -> list[str]:
         """Those that turned of late."""
@@ -48,7 +55,7 @@ class Flaps(Flapping):
 class HostNow:
     """A host: its state, and what is bad by check; None for a check that is well. The check "" is the host itself."""
 
-    __slots__ = ("bad", "checks", "cut", "name", "reason", "since", "state", "text")
+    __slots__ = ("bad", "checks", "cut", "name", "reason", "refused", "since", "state", "text")
 
     def __init__(self, name: str, state: str = "", since: float = 0.0, text: str = "", cut: bool = False) -> None:
         self.name = name
@@ -59,6 +66,13 @@ class HostNow:
         self.cut = cut  # it was lost with its segment, and is not back
         self.checks: dict[str, Parts | None] = {}
         self.bad = 0  # parts
+        self.refused: dict[tuple[str, str], None] = {}  # parts by check that end when a host says anew what it allows
+
+    def take(self, check: str, of: str) -> None:
+        """One part more is bad."""
+        self.bad += 1
+        if of in (REFUSED, PLAN):
+            self.refused[check, of] = None
 
 
 class Standings:
@@ -115,7 +129,7 @@ class Standings:
             if subject.check and (len(parts) >= MOST_PARTS or host.bad >= MOST_BAD):
                 return None
             part = parts[subject.of] = Part(now)
-            host.bad += 1
+            host.take(subject.check, subject.of)
         if part.severity != severity:
             part.since = now
         part.severity, part.text, part.tags, part.event = severity, event.text, event.tags, event.id
@@ -128,6 +142,7 @@ class Standings:
         if host is None or not parts:
             return
         host.bad -= parts.pop(subject.of, None) is not None
+        host.refused.pop((subject.check, subject.of), None)
         if not parts and subject.check:
             host.checks[subject.check] = None
         elif not parts:

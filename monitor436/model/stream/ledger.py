@@ -11,6 +11,8 @@ from monitor436.model.stream.messages import Events
 
 Numbers = dict[str, dict[str, int]]  # host → spool → number
 
+MOST_SPOOLS = 1000  # of one host, which has a handful: beyond it those that came first are forgotten
+
 
 class Taken(NamedTuple):
     """What of a message is new: the events from index `start` on, the last of which has number `last`.
@@ -50,7 +52,7 @@ class Ledger:
         last = number - 1
         for stated in message.e[start:]:
             last += 1 + stated.lost
-        spools[message.s] = last
+        _put(spools, message.s, last)
         return Taken(start, last, (known + 1, message.a) if message.a > known else None)
 
     def lacks(self, host: str, message: Events) -> bool:
@@ -63,7 +65,7 @@ class Ledger:
 
     def wrote(self, host: str, spool: str, last: int) -> None:
         """Everything up to `last` is durable."""
-        self.durable.setdefault(host, {})[spool] = last
+        _put(self.durable.setdefault(host, {}), spool, last)
 
     def reread(self, event: Event) -> None:
         """A line that was found in the file. Lines without an id of ours are none of the ledger's business."""
@@ -100,7 +102,13 @@ class Ledger:
 
 def _raise(numbers: Numbers, host: str, spool: str, last: int) -> None:
     spools = numbers.setdefault(host, {})
-    spools[spool] = max(last, spools.get(spool, 0))
+    _put(spools, spool, max(last, spools.get(spool, 0)))
+
+
+def _put(spools: dict[str, int], spool: str, last: int) -> None:
+    spools[spool] = last
+    if len(spools) > MOST_SPOOLS:
+        del spools[next(iter(spools))]
 
 
 def covered(event: Event) -> list[tuple[str, str, int]]:

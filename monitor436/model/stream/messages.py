@@ -114,6 +114,8 @@ def read_events(body: bytes) -> Events:
     for each in message.e:
         if each.kind in OF_SERVERS or (each.kind not in KINDS and not _is_kind(each.kind)):
             raise WireError("body")
+        if not 1 < each.at.year < 9999:  # these have no time of day everywhere
+            raise WireError("body")
     return message
 
 
