@@ -7,6 +7,7 @@ renaming, packing and copying files changes nothing.
 import gzip
 import hashlib
 import re
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 PACKED = b"\x1f\x8b"  # how a gzip file begins, RFC 1952
+BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)  # what a packed file is that is not whole, or damaged
 LONGEST = 64 << 10  # bytes of a line: one that has more is none of ours, and is skipped
 STRIDE = 256 << 10  # bytes that are read at once from the end of a file
 BACK = 10_000  # lines of a packed file that can be read from its end
@@ -145,7 +147,7 @@ def _open(path: Path, stack: ExitStack) -> Opened | None:
     try:
         file = stack.enter_context(content(path))
         first = file.readline(LONGEST)
-    except (FileNotFoundError, EOFError):
+    except (FileNotFoundError, *BROKEN):
         return None
     if not first.endswith(b"\n") and len(first) < LONGEST:
         return None
@@ -162,18 +164,24 @@ def _place(files: Sequence[Opened], cursor: str) -> tuple[int, int]:
     for number, opened in enumerate(files):
         if opened.identity == found[1]:
             offset = int(found[2])
-            if offset:
-                opened.file.seek(offset - 1)
-                if opened.file.read(1) != b"\n":
-                    raise CursorError("the file of this cursor was truncated or written anew", gone=True)
+            if offset and not _ends_line(opened.file, offset):
+                raise CursorError("the file of this cursor was truncated or written anew", gone=True)
             return number, offset
     raise CursorError("the file of this cursor is not kept any more", gone=True)
 
 
+def _ends_line(file: BinaryIO, offset: int) -> bool:
+    try:
+        file.seek(offset - 1)
+        return file.read(1) == b"\n"
+    except BROKEN:
+        return False
+
+
 def _lines(file: BinaryIO, offset: int) -> Iterator[tuple[bytes, int]]:
     """Whole lines from an offset on, each with the offset behind it; of a very long one its last piece only."""
-    file.seek(offset)
     try:
+        file.seek(offset)
         while line := file.readline(LONGEST):
             offset += len(line)
             while not line.endswith(b"\n"):
@@ -183,8 +191,8 @@ def _lines(file: BinaryIO, offset: int) -> Iterator[tuple[bytes, int]]:
                 offset += len(more)
                 line = b"\n".rjust(LONGEST) if more.endswith(b"\n") else more
             yield line, offset
-    except EOFError:
-        return  # it is being packed
+    except BROKEN:
+        return  # it is being packed, or damaged: what is behind that place cannot be had
 
 
 def _backwards(file: BinaryIO) -> Iterator[tuple[bytes, int]]:

@@ -230,6 +230,23 @@ class LastTests(PagesCase):
         self.assertEqual(page.lines, self.written[-4:])
         self.assertEqual(self.rest(page.cursor), [])
 
+    def test_a_damaged_packed_file_gives_what_can_be_had_of_it(self) -> None:
+        """And does not keep what is in the others from anybody."""
+        self.write(2000, pad=100)
+        self.journal.rotate({})
+        old = self.journal.rotated()[0]
+        cursor = self.pages.after("", 1, everything).cursor
+        packed = bytearray(gzip.compress(old.read_bytes()))
+        for place in range(len(packed) // 2, len(packed) // 2 + 64):
+            packed[place] ^= 0x55
+        Path(f"{old}.gz").write_bytes(packed)
+        old.unlink()
+        self.write(1)
+        self.assertEqual(self.pages.last(1, everything).lines, self.written[-1:])
+        self.assertEqual(self.rest(cursor)[-1:], self.written[-1:])
+        Path(f"{old}.gz").write_bytes(b"\x1f\x8b" + b"damaged" * 20)
+        self.assertEqual(self.rest(""), self.written[-1:])
+
     def test_it_looks_back_only_so_far(self) -> None:
         """For something that is rare it gives what it has found by then."""
         self.write(100, pad=1000)

@@ -55,6 +55,9 @@ def _ours(options: SshOptions, reactor: Any, command: str) -> Probe:
     if not keys and not agent:
         raise click.UsageError("no key: there is no agent, and no usual key file that is not encrypted; give --key")
     files = options.known_hosts or known_hosts.USUAL
+    for path in options.known_hosts if not options.accept_new else ():
+        if not os.path.exists(path):
+            raise click.UsageError(f"--known-hosts {path}: there is no such file; --accept-new begins one")
     try:
         known = known_hosts.KnownHosts(files, files[0] if options.accept_new else None)
     except (OSError, ValueError) as wrong:

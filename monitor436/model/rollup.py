@@ -19,6 +19,7 @@ from monitor436.model.rollup_line import Window as Window
 AHEAD = 60.0  # seconds that a sample may be ahead of the clock at most: it may be the next window's
 MOST = 1e290  # beyond, 10^18 values could not be added up
 HOST, LABEL = 253, 200  # characters of a name at most
+SERIES = 100_000  # take half a gigabyte
 
 
 class Sample(NamedTuple):
@@ -53,7 +54,8 @@ class Latest(NamedTuple):
 
 
 class Refused(Exception):
-    """A sample has no place; `which` is "late", "future", "value", "name", "hosts" or "labels"."""
+    """A sample has no place. `which` is "late", "future", "value", "name", "hosts", "labels" or
+    "series"."""
 
     def __init__(self, which: str, why: str) -> None:
         super().__init__(why)
@@ -61,21 +63,22 @@ class Refused(Exception):
 
 
 class Rollup:
-    """The summaries of at most `most_hosts` with at most `most_labels` each.
+    """The summaries of at most `most_hosts` with at most `most_labels` each, and `most_series` together.
 
     A sample may be `ahead` seconds ahead of the clock and a day behind it; one older than an hour is in an hour's
     window only. Times are epoch seconds.
     """
 
-    def __init__(self, most_hosts: int, most_labels: int, ahead: float = AHEAD) -> None:
-        self.most_hosts, self.most_labels = most_hosts, most_labels
+    def __init__(self, most_hosts: int, most_labels: int, ahead: float = AHEAD, most_series: int = SERIES) -> None:
+        self.most_hosts, self.most_labels, self.most_series = most_hosts, most_labels, most_series
         self.ahead = min(ahead, AHEAD)
         self._hosts: dict[str, dict[str, Line]] = {}
+        self._count = 0
         self._marked: deque[Line] = deque()
         self._heard: dict[int, list[Line]] = {}  # by generation: those that were heard in it first
 
     def __len__(self) -> int:
-        return sum(map(len, self._hosts.values()))
+        return self._count
 
     def take(self, sample: Sample, wall: float, generation: int = 0) -> None:
         """Add a sample at the time `wall`. Raises Refused. `generation` is for `expire`."""
@@ -158,6 +161,7 @@ class Rollup:
                     continue  # it was heard since
                 labels = self._hosts[line.host]
                 del labels[line.label]
+                self._count -= 1
                 gone += 1
                 if not labels:
                     del self._hosts[line.host]
@@ -175,6 +179,8 @@ class Rollup:
     def _new(self, host: str, label: str) -> Line:
         if not (0 < len(host) <= HOST and 0 < len(label) <= LABEL and host.isprintable() and label.isprintable()):
             raise Refused("name", f"{host[:HOST]!r}, {label[:LABEL]!r}: not names of a host and a label")
+        if self._count >= self.most_series:
+            raise Refused("series", f"there are {self._count} series already (metrics.most_series)")
         labels = self._hosts.get(host)
         if labels is not None:
             host = next(iter(labels.values())).host  # one text for all of them
@@ -186,4 +192,5 @@ class Rollup:
             raise Refused("labels", f"{host} has more than {self.most_labels} labels (metrics.most_labels)")
         label = intern(label)  # other hosts have it too
         line = labels[label] = Line(host, label)
+        self._count += 1
         return line

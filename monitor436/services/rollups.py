@@ -59,7 +59,7 @@ class Rollups(MultiService):
     ) -> None:
         super().__init__()
         self.setName("rollups")
-        self.rollup = Rollup(metrics.most_hosts, metrics.most_labels, metrics.ahead)
+        self.rollup = Rollup(metrics.most_hosts, metrics.most_labels, metrics.ahead, metrics.most_series)
         self.receives, self.summarises = "receiver" in roles, "summariser" in roles
         self.degraded = ""
         self.counts: Counter[str] = Counter(taken=0, late=0, future=0, refused=0)
@@ -97,7 +97,7 @@ class Rollups(MultiService):
                 found[which if which in ("late", "future") else "refused"] += 1
                 if len(why) < SENTENCES:
                     why.append(str(refused))
-                if which in ("hosts", "labels"):
+                if which in ("hosts", "labels", "series"):
                     self._limited(sample.host if which == "labels" else "", str(refused))
         taken = len(samples) - sum(found.values())
         self.counts["taken"] += taken
@@ -143,8 +143,9 @@ class Rollups(MultiService):
 
     def follow(self, metrics: Metrics) -> None:
         """Other settings; what is there already stays, and where it is kept."""
-        self.rollup.most_hosts, self.rollup.most_labels = metrics.most_hosts, metrics.most_labels
-        self.rollup.ahead = metrics.ahead
+        rollup = self.rollup
+        rollup.most_hosts, rollup.most_labels = metrics.most_hosts, metrics.most_labels
+        rollup.most_series, rollup.ahead = metrics.most_series, metrics.ahead
         self._writing.retime(metrics.write_every)
 
     async def keep(self) -> None:
@@ -206,7 +207,7 @@ class Rollups(MultiService):
             await deferLater(self._reactor, 0)
         self._loaded = True
         if left_out:
-            self._limited("", f"{left_out} kept summaries are more than metrics.most_hosts and most_labels allow")
+            self._limited("", f"{left_out} kept summaries are more than the limits of metrics allow")
         if self._silent:
             text, seconds = GAP.format(self._silent), self._silent
             self._state([Event(severity="warning", kind=METRICS_GAP, text=text, fields={"seconds": seconds})])

@@ -143,6 +143,17 @@ class RollupTests(unittest.TestCase):
             self.rollup.take(Sample("web1", "load", 1.0, -5.0), 5.0)
         self.assertEqual(self.rollup.hosts(), [])
 
+    def test_there_are_only_so_many_series_in_all(self) -> None:
+        """One that expires makes room for another."""
+        self.rollup.most_series = 2
+        for label in ("load", "users"):
+            self.rollup.take(Sample("web1", label, 1.0, NOON), NOON)
+        self.assertEqual(self.refused(Sample("web1", "swap", 1.0, NOON)), "series")
+        self.assertEqual(self.refused(Sample("web2", "load", 1.0, NOON)), "series")
+        self.rollup.take(Sample("web1", "load", 1.0, NOON), NOON, 2)
+        self.assertEqual((self.rollup.expire(1), len(self.rollup)), (1, 1))
+        self.rollup.take(Sample("web2", "load", 1.0, NOON), NOON, 2)
+
     def test_milliseconds_are_not_seconds(self) -> None:
         """As JavaScript gives them."""
         self.assertEqual(self.refused(Sample("web1", "load", 1.0, NOON * 1000)), "future")

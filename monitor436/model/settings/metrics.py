@@ -19,6 +19,9 @@ class Metrics(Struct, frozen=True):
     ] = "sqlite"
     most_hosts: Annotated[int, why("Of how many hosts metrics are taken.", ge=1, le=1_000_000)] = 10_000
     most_labels: Annotated[int, why("How many labels one host may have.", ge=1, le=10_000)] = 100
+    most_series: Annotated[
+        int, why("How many series there may be in all: 100,000 take half a gigabyte.", ge=1, le=100_000_000)
+    ] = 100_000
     ahead: Annotated[Duration, why("How far ahead of this server's clock a sample may be.", ge=0.0, le=60.0)] = 30.0
     write_every: Annotated[
         Duration, why("How often summaries are kept: so much is missing after a KILL.", ge=0.1, le=300.0)
