@@ -101,7 +101,6 @@ def make_service(settings: Settings, reactor: Any) -> Monitor:
         hosts.health,
         asked.polls,
         asked.sweeps,
-        web.pages.checks,
         web.live,
         web.http,
         hosts.settling,

@@ -21,7 +21,6 @@ from monitor436.web.pages import Known, Pages
 from monitor436.web.route import Route
 from monitor436.web.sessions import Browsers
 from monitor436.web.silences import QuietPages
-from monitor436.web.sweeps import SweepPages
 
 
 class Web:
@@ -33,7 +32,7 @@ class Web:
         self.rollups = Rollups(settings.metrics, settings.roles, store, core.state, reactor)
         core.bus.subscribe(self.rollups.heard)
         measures = Measures()
-        self.pages = self._pages(core, hosts, asked, measures)
+        self.pages = self._pages(core, hosts, asked, told, measures)
         core.bus.subscribe(self.pages.heard)
         self.live, browsers = Live(core.name, core.boot, reactor), Browsers(time.monotonic, os.urandom)
         core.bus.subscribe(self.live.heard)
@@ -43,20 +42,20 @@ class Web:
             lambda: self.http.admission, time.time,
         )  # fmt: skip
         routes = [*self._shown(core, hosts, told, dashboard), *self._quiet(hosts, told), *self.pages.routes]
-        routes += SweepPages(asked.sweeps.known).routes()
         self.http = HttpDoor(settings.http, routes, tokens.at, hosts.site, reactor, browsers.who, measures)
 
-    def _pages(self, core: Core, hosts: Hosts, asked: Asked, measures: Measures) -> Pages:
+    def _pages(self, core: Core, hosts: Hosts, asked: Asked, told: Told, measures: Measures) -> Pages:
         degraded = {"events": core.degraded, "metrics": lambda: self.rollups.degraded}
         known = Known(
-            hosts.roster, self.rollups, lambda host: hosts.plans.book.groups(host), asked.polls.known, hosts.gauges,
-            degraded, core.event_files, one_thread(core.reactor, "pages"), measures,
+            hosts.roster, told.board.board, self.rollups, lambda host: hosts.plans.book.groups(host),
+            asked.polls.known, asked.sweeps.known, hosts.gauges, degraded, core.event_files,
+            one_thread(core.reactor, "pages"), measures,
         )  # fmt: skip
         return Pages(known, core.reactor)
 
     def _shown(self, core: Core, hosts: Hosts, told: Told, dashboard: Dashboard) -> list[Route]:
         return dashboard.routes(
-            hosts.roster, self.pages.checks.seen, hosts.plans, self.rollups, core.degraded, time.monotonic,
+            self.pages.fleet, hosts.plans, self.rollups, core.degraded, time.monotonic,
             lambda: len(told.board.board.silences.known),
         )  # fmt: skip
 

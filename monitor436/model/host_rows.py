@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from monitor436.model.checks_seen import RANK, HostSeen
 from monitor436.model.event import Severity
 from monitor436.model.hosts.host import DOWN, LATE, STOPPED, UNKNOWN, UP, Host, Seen
+from monitor436.model.status import worst
+from monitor436.model.status.board import Board
+from monitor436.model.status.change import RANKS, Subject
+from monitor436.model.status.standing import HostNow
 from monitor436.model.words import count, span
 
 STATES = (DOWN, LATE, UNKNOWN, STOPPED, UP)  # the worst first, which is their order
@@ -23,6 +26,7 @@ class HostRow(Struct):
     """A host: seconds since it was last heard (`age`) and since its state began (`lasted`).
 
     `severity` is that of its state or of its worst check, and `text` says why; `checks` counts those that are bad.
+    `acked` says who knows of that, and `silenced` names the silence that it is under, if it is.
     """
 
     name: str
@@ -39,6 +43,8 @@ class HostRow(Struct):
     checks: dict[str, int]
     flapping: bool
     heard: bool
+    acked: str
+    silenced: str
 
 
 class Listed(NamedTuple):
@@ -48,6 +54,7 @@ class Listed(NamedTuple):
     host: Host
     severity: Severity
     groups: Sequence[str]
+    bad: worst.Bad
 
 
 class Wanted(NamedTuple):
@@ -60,47 +67,55 @@ class Wanted(NamedTuple):
     text: str = ""
 
 
-def listed(host: Host, checks: HostSeen, restless: bool, groups: Sequence[str]) -> Listed:
-    """One host; `restless`: it flaps, or two machines speak under its name."""
+def listed(host: Host, told: HostNow | None, restless: bool, groups: Sequence[str]) -> Listed:
+    """One host; `told` is what the board has of it, `restless`: it flaps, or two machines speak under its name."""
     severity: Severity = OF_STATE.get(host.state, "info")
-    if checks.bad:
-        severity = max(severity, checks.severity(), key=RANK.__getitem__)
+    bad = worst.bad(told)
+    if bad:
+        severity = max(severity, worst.severity(bad), key=RANKS.__getitem__)
     if severity == "info" and (restless or not host.heard):
         severity = "warning"
-    return Listed(host.name, host, severity, groups)
+    return Listed(host.name, host, severity, groups, bad)
 
 
-def row(each: Listed, seen: Seen, checks: HostSeen) -> HostRow:
-    """How a host is shown."""
-    worst = checks.worst()
-    tell = worst.text if worst and RANK[worst.severity] > RANK[OF_STATE.get(seen.state, "info")] else ""
+def row(each: Listed, seen: Seen, board: Board, wall: float) -> HostRow:
+    """How a host is shown at a time (epoch seconds)."""
+    told = board.standings.hosts.get(seen.name) or HostNow(seen.name)
+    check = min(each.bad, key=lambda name: worst.order(each.bad[name]), default="")
+    part, text = each.bad.get(check), ""
+    if part is not None and RANKS[part.severity] > RANKS[OF_STATE.get(seen.state, "info")]:
+        text = part.text
+    else:
+        check, part = "", board.standings.part(Subject(seen.name))
     return HostRow(
         name=seen.name,
         state=seen.state,
         age=seen.age,
         lasted=seen.lasted,
         severity=each.severity,
-        text=tell or _told(seen, checks.text),
-        reason=checks.reason if seen.state in (DOWN, LATE, STOPPED) else "",
+        text=text or _told(seen, told.text),
+        reason=told.reason if seen.state in (DOWN, LATE, STOPPED) else "",
         address=seen.address,
         group=each.groups[0] if each.groups else "",
         groups=each.groups,
         version=seen.version,
-        checks=checks.tally(),
+        checks=worst.tally(each.bad),
         flapping=seen.flapping,
         heard=seen.heard,
+        acked=part.known_to(part.severity) if part else "",
+        silenced=board.silences.holding(Subject(seen.name, check), part.severity, part.tags, wall) if part else "",
     )
 
 
 def chosen(hosts: Iterable[Listed], wanted: Wanted, sort: str) -> list[Listed]:
     """Those that are wanted, in their order; "-age" is that of "age" the other way round."""
-    names, text, least = _pattern(wanted.names), wanted.text.casefold(), RANK[wanted.severity]
+    names, text, least = _pattern(wanted.names), wanted.text.casefold(), RANKS[wanted.severity]
     found = [
         each
         for each in hosts
         if (not wanted.states or each.host.state in wanted.states)
         and (not wanted.groups or not wanted.groups.isdisjoint(each.groups))
-        and RANK[each.severity] >= least
+        and RANKS[each.severity] >= least
         and names.match(each.name)
         and (not text or text in f"{each.name} {each.host.address} {' '.join(each.groups)}".casefold())
     ]
@@ -134,7 +149,7 @@ def _address(each: Listed) -> list[int]:
 _KEYS: dict[str, Callable[[Listed], Any]] = {
     "name": lambda each: each.name,
     "state": lambda each: STATES.index(each.host.state) if each.host.state in STATES else len(STATES),
-    "severity": lambda each: (RANK[each.severity], each.host.state == DOWN),
+    "severity": lambda each: (RANKS[each.severity], each.host.state == DOWN),
     "age": lambda each: -each.host.last,
     "lasted": lambda each: -each.host.since,
     "address": _address,

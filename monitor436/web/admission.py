@@ -1,6 +1,5 @@
 """Who may pass: the identity behind a request, and whether it has the scope that a route asks for."""
 
-import ipaddress
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
@@ -9,7 +8,7 @@ from monitor436.model.keys.issued import opened as opened_issued
 from monitor436.model.keys.tokens import Token, Tokens
 from monitor436.model.keys.tries import Tries
 from monitor436.web.problem import REALM, unauthorised
-from monitor436.web.proxies import Via
+from monitor436.web.proxies import Via, is_address
 from monitor436.web.route import NOBODY, SCOPES, Identity, Refusal, Route
 from monitor436.web.tls import Shown
 
@@ -114,7 +113,7 @@ class Admission:
 
     def _refuse_tricked_browsers(self, headers: Mapping[str, str], via: Via) -> None:
         """A page of somebody else may make a browser ask us, under a name of its own or from its own origin."""
-        if via.host not in self._names and not _is_address(via.host):
+        if via.host not in self._names and not is_address(via.host):
             sentence = f"without a token this server answers to addresses and http.names, not to {via.host[:100]}"
             raise Refusal(421, "Misdirected Request", sentence)
         origin = headers.get("origin", "")
@@ -137,11 +136,3 @@ def _same(origin: str, via: Via) -> bool:
         return (ours.scheme, ours.netloc.lower()) == (theirs.scheme, theirs.netloc.lower())
     except ValueError:
         return False
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -1,40 +1,31 @@
-"""Checks over HTTP: how each stands and what it measured last, as far as events tell."""
+"""Checks over HTTP: how each stands, as the board has it, and what it told and measured last."""
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from msgspec import MsgspecError, Struct
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from msgspec import Struct
 
-from monitor436.event_pages import Page, Wanted
-from monitor436.model.checks_seen import KINDS, RANK, CheckSeen, ChecksSeen
-from monitor436.model.event import Event, read_line
+from monitor436.model.status.board import Board
+from monitor436.model.status.change import RANKS, Subject
+from monitor436.model.status.latest import Latest
+from monitor436.model.status.standing import Part
+from monitor436.model.status.worst import worst
 from monitor436.web.route import Call, Query, Refusal, Route
 
 MOST = 10_000  # checks in an answer
 MOST_FILTER = 512  # characters
 STATES = ("ok", "warning", "critical")
-LINES = 500_000  # events that are read again at the start, and ...
-SAMPLES = 50_000  # ... events with metrics, of which new ones will come anyway
-
-InThread = Callable[[Callable[[], Any]], "Deferred[Any]"]
-
-
-class Past(Protocol):
-    """The events files, read from their end."""
-
-    def last(self, most: int, wanted: Wanted, /) -> Page:
-        """The last lines that are wanted."""
 
 
 class CheckRow(Struct):
-    """A check: its state, the text of what it told last or of what is bad, and since when (epoch seconds; 0: unknown).
+    """A check: its state, the text of what is bad or of what said last that it is well, and since when (epoch seconds).
 
-    `value` is what it measured last, where that is one number; `values` all of them by label, `measured` when.
+    `at` is when it told something last, `since` and `at` are 0 where that is not known; `value` is what it measured
+    last, where that is one number, `values` all of them by label, `measured` when. `acked` says who knows of what is
+    bad, and `silenced` names the silence that it is under.
     """
 
     host: str
@@ -46,6 +37,8 @@ class CheckRow(Struct):
     value: float | None
     values: dict[str, float]
     measured: float
+    acked: str
+    silenced: str
 
 
 class ChecksPage(Struct):
@@ -56,32 +49,22 @@ class ChecksPage(Struct):
     skip: int
 
 
-class Checks(Service):
-    """Listens to events, and reads at the start what the files tell of those before; `past` are those files.
+class Found(NamedTuple):
+    """A check that is wanted, and what is worst about it."""
 
-    Until that is read, `seen` is what it is, and events that come are put behind it.
-    """
+    rank: int  # the worst first
+    host: str
+    name: str
+    bad: Part | None
 
-    log = Logger()
 
-    def __init__(self, past: Past, in_thread: InThread) -> None:
-        self.setName("checks")
-        self.seen = ChecksSeen()
-        self._past = past
-        self._in_thread = in_thread
-        self._held: list[Event] | None = None
+class CheckPages:
+    """The page over the board; `wall()` is in epoch seconds."""
 
-    def startService(self) -> None:
-        super().startService()
-        self._held = []
-        self._in_thread(self._recall).addCallbacks(self._recalled, self._forgot)
-
-    def heard(self, events: Sequence[Event]) -> None:
-        """These events are durable."""
-        if self._held is not None:
-            self._held += [event for event in events if event.kind in KINDS]
-        else:
-            self.seen.heard(events)
+    def __init__(self, board: Board, latest: Latest, wall: Callable[[], float]) -> None:
+        self._board = board
+        self._latest = latest
+        self._wall = wall
 
     def routes(self) -> list[Route]:
         """One page."""
@@ -107,68 +90,51 @@ class Checks(Service):
         states = {state.strip() for state in query["state"].split(",") if state.strip()} or set(STATES)
         if not states <= set(STATES):
             raise Refusal(400, "Bad Request", f"?state: expected some of {', '.join(STATES)}", query="state")
-        found = sorted(self._wanted(query, states), key=lambda each: each[:3])
-        skip = query["skip"]
-        rows = [_row(host, name, check) for _, host, name, check in found[skip : skip + query["most"]]]
+        found = sorted(self._wanted(query, states), key=itemgetter(0, 1, 2))
+        skip, wall = query["skip"], self._wall()
+        rows = [self._row(each, wall) for each in found[skip : skip + query["most"]]]
         return ChecksPage(rows, len(found), skip)
 
-    def _wanted(self, query: Mapping[str, Any], states: set[str]) -> Iterator[tuple[int, str, str, CheckSeen]]:
-        """How bad, host, name, check."""
+    def _wanted(self, query: Mapping[str, Any], states: set[str]) -> Iterator[Found]:
         hosts, names, text = _pattern(query["host"]), _pattern(query["check"]), query["text"].casefold()
-        for host, known in self.seen:
-            if hosts.match(host):
-                for name in known.checks if "ok" in states else known.bad:
-                    check = known.checks[name]
-                    worst = check.worst
-                    rank = RANK[worst.severity]
-                    said = not text or text in f"{host} {name} {worst.text}".casefold()
-                    if said and STATES[rank] in states and names.match(name):
-                        yield -rank, host, name, check
+        ranks = {STATES.index(state) for state in states}
+        for host, now in self._board.standings.hosts.items():
+            if not host or (hosts and not hosts.match(host)):
+                continue
+            for name, parts in now.checks.items():
+                bad = worst(parts) if parts else None
+                rank = RANKS[bad.severity] if bad else 0
+                if name and rank in ranks and (not names or names.match(name)):
+                    each = Found(-rank, host, name, bad)
+                    if not text or text in f"{host} {name} {self._text(each)}".casefold():
+                        yield each
 
-    def _recall(self) -> ChecksSeen:
-        """In a thread: what the files tell."""
-        seen = ChecksSeen()
-        states, samples = self._past.last(LINES, _tells), self._past.last(SAMPLES, _measures)
-        for lines in (states.lines, samples.lines):
-            seen.heard(_events(lines))
-        return seen
+    def _text(self, each: Found) -> str:
+        return each.bad.text if each.bad else self._latest.words(each.host, each.name).text
 
-    def _recalled(self, seen: ChecksSeen) -> None:
-        held, self._held = self._held or [], None
-        seen.heard(held)
-        self.seen.become(seen)
-
-    def _forgot(self, failure: Any) -> None:
-        self.log.failure("what checks told before could not be read", failure)
-        self._recalled(self.seen)
-
-
-def _events(lines: Sequence[bytes]) -> Iterator[Event]:
-    for line in lines:
-        try:
-            yield read_line(line)
-        except (MsgspecError, ValueError):
-            continue  # a torn line: `monitor436 verify` tells of it
-
-
-def _tells(line: bytes) -> bool:
-    return _KIND.search(line) is not None
+    def _row(self, each: Found, wall: float) -> CheckRow:
+        bad, words = each.bad, self._latest.words(each.host, each.name)
+        measured, values = self._latest.numbers(each.host, each.name)
+        acked = silenced = ""
+        if bad is not None:
+            acked = bad.known_to(bad.severity)
+            silenced = self._board.silences.holding(Subject(each.host, each.name), bad.severity, bad.tags, wall)
+        return CheckRow(
+            host=each.host,
+            name=each.name,
+            state=STATES[-each.rank],
+            text=self._text(each),
+            since=bad.since if bad else words.well,
+            at=words.at,
+            value=next(iter(values.values())) if len(values) == 1 else None,
+            values=values,
+            measured=measured,
+            acked=acked,
+            silenced=silenced,
+        )
 
 
-def _measures(line: bytes) -> bool:
-    return b'"kind":"metric"' in line
-
-
-def _row(host: str, name: str, check: CheckSeen) -> CheckRow:
-    worst = check.worst
-    value = next(iter(check.values.values())) if len(check.values) == 1 else None
-    state = STATES[RANK[worst.severity]]
-    return CheckRow(host, name, state, worst.text, worst.since, check.at, value, check.values, check.measured)
-
-
-def _pattern(text: str) -> "re.Pattern[str]":
+def _pattern(text: str) -> "re.Pattern[str] | None":
+    """What a filter lets through; None for everything."""
     names = [name.strip() for name in text.split(",") if name.strip()]
-    return re.compile("|".join(map(fnmatch.translate, names)))
-
-
-_KIND = re.compile(b'"kind":"(' + "|".join(sorted(KINDS - {"metric"})).encode() + b')"')
+    return re.compile("|".join(map(fnmatch.translate, names))) if names else None

@@ -1,15 +1,16 @@
 """The dashboard's own pages together: the page itself, signing in, the overview, plans, charts, and live events."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from monitor436.links import Links
 from monitor436.model.keys.tokens import Tokens
 from monitor436.model.plans.planbook import Planbook
 from monitor436.web.charts import ChartPage, Summaries
+from monitor436.web.fleet import Fleet
 from monitor436.web.live import Live
 from monitor436.web.live import routes as live_routes
-from monitor436.web.overview import ChecksOf, OverviewPage, Roster
+from monitor436.web.overview import OverviewPage
 from monitor436.web.page import Page
 from monitor436.web.route import Route
 from monitor436.web.rules import RulesPage
@@ -58,8 +59,7 @@ class Dashboard:
 
     def routes(
         self,
-        roster: Roster,
-        checks: ChecksOf,
+        fleet: Fleet,
         plans: Plans,
         rollups: Summaries,
         degraded: Callable[[], str],
@@ -68,18 +68,15 @@ class Dashboard:
     ) -> list[Route]:
         """All of them."""
 
-        def groups(host: str) -> Sequence[str]:
-            return plans.book.groups(host)
-
         def origin(host: str) -> Any:
             return plans.book.origin(host)
 
-        overview = OverviewPage(self._server, roster, checks, groups, degraded, monotonic, silenced)
+        overview = OverviewPage(self._server, fleet, degraded, monotonic, silenced)
         return [
             *Page(overview.text).routes(),
             *self._signin.routes(),
             *overview.routes(),
-            *RulesPage(roster.get, plans.plan, origin, plans.digest, plans.folder).routes(),
+            *RulesPage(fleet.one, plans.plan, origin, plans.digest, plans.folder).routes(),
             *ChartPage(rollups, self._wall).routes(),
             *live_routes(self._live),
         ]

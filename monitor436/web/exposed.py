@@ -11,11 +11,14 @@ from typing import Protocol
 import psutil
 
 from monitor436 import __version__
-from monitor436.model.checks_seen import RANK, ChecksSeen
 from monitor436.model.event import KINDS, Event
 from monitor436.model.exposition import Sample
 from monitor436.model.hosts.host import DOWN, LATE, STOPPED, UNKNOWN, UP, Host
 from monitor436.model.polls import Kept
+from monitor436.model.status.board import Board
+from monitor436.model.status.change import RANKS
+from monitor436.model.status.latest import Latest
+from monitor436.model.status.worst import worst
 from monitor436.web.measures import Measures
 
 FRESH = 300.0  # seconds: an older value of a metric is no value of now
@@ -81,23 +84,24 @@ def hosts(roster: Roster, monotonic: Callable[[], float]) -> Source:
     return source
 
 
-def checks(seen: ChecksSeen, roster: Roster, wall: Callable[[], float]) -> Source:
+def checks(board: Board, latest: Latest, roster: Roster, wall: Callable[[], float]) -> Source:
     """Checks of hosts that are known; what one measured counts while its host is up, and for a day at most."""
 
     def states() -> Iterator[Sample]:
-        for name, host in list(seen):
+        for name, host in list(board.standings.hosts.items()):
             if roster.get(name) is not None:
-                for check, now in list(host.checks.items()):
-                    yield (name, check), RANK[now.worst.severity] if check in host.bad else 0
+                for check, parts in list(host.checks.items()):
+                    if check:
+                        yield (name, check), RANKS[bad.severity] if (bad := worst(parts)) else 0
 
     def values() -> Iterator[Sample]:
         oldest = wall() - LASTING
-        for name, host in list(seen):
+        for name in latest.hosts():
             known = roster.get(name)
             if known is not None and known.state in (UP, LATE):
-                for check, now in list(host.checks.items()):
-                    if now.measured > oldest:
-                        for label, value in now.values.items():
+                for check, numbers in latest.measured(name):
+                    if numbers.at > oldest:
+                        for label, value in numbers.values.items():
                             yield (name, check, label), value
 
     def source() -> Iterator[tuple[str, Iterable[Sample]]]:

@@ -1,35 +1,17 @@
 """Hosts over HTTP: who is there, how they are, and why."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Struct, structs
 
-from monitor436.model.checks_seen import ChecksSeen
 from monitor436.model.event import Severity
-from monitor436.model.host_rows import SORTS, STATES, HostRow, Listed, Wanted, chosen, listed, row
-from monitor436.model.hosts.host import Host, Seen
+from monitor436.model.host_rows import SORTS, STATES, HostRow, Wanted, chosen
+from monitor436.web.fleet import Fleet
 from monitor436.web.route import Call, Query, Refusal, Route
 
 MOST = 10_000  # hosts in an answer
 MOST_FILTER = 512  # characters
-LOOK = 1.0  # seconds between two looks at every host
-
-
-class Roster(Protocol):
-    """Who is known."""
-
-    def names(self) -> Sequence[str]:
-        """Every host."""
-
-    def get(self, name: str, /) -> Host | None:
-        """What is known of a host."""
-
-    def restless(self, name: str, /) -> bool:
-        """Whether a host flaps, or two machines speak under its name."""
-
-    def seen(self, now: float, names: Iterable[str], /) -> list[Seen]:
-        """How these hosts are, in this order."""
 
 
 class Hosts(Struct):
@@ -65,21 +47,10 @@ class OneHost(HostRow):
 
 
 class HostPages:
-    """The pages over the roster; `groups(host)` are those that the plans have it in."""
+    """The pages over the fleet."""
 
-    def __init__(
-        self,
-        roster: Roster,
-        checks: ChecksSeen,
-        groups: Callable[[str], Sequence[str]],
-        monotonic: Callable[[], float],
-    ) -> None:
-        self._roster = roster
-        self._checks = checks
-        self._groups = groups
-        self._monotonic = monotonic
-        self._every: Sequence[Listed] = ()
-        self._looked = float("-inf")
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
 
     def routes(self) -> list[Route]:
         """The list, and one host."""
@@ -115,41 +86,28 @@ class HostPages:
         wanted = Wanted(
             states, frozenset(_parts(query["group"])), tuple(_parts(query["host"])), query["severity"], query["text"]
         )
-        found = chosen(self._all(), wanted, query["sort"])
+        found = chosen(self._fleet.every(), wanted, query["sort"])
         skip = query["skip"]
-        return Hosts(self._rows(found[skip : skip + query["most"]]), len(found), skip)
+        return Hosts(self._fleet.rows(found[skip : skip + query["most"]]), len(found), skip)
 
     async def one(self, call: Call) -> OneHost:
         """One by its name."""
         name = call.values["host"]
-        here = list(self._listed([name]))
-        if not here:
+        here = self._fleet.one(name)
+        if here is None:
             raise Refusal(404, "Not Found", f"no host {name[:100]!r} is known here")
-        seen, known = self._roster.seen(self._monotonic(), [name])[0], self._checks.of(name)
-        shown: dict[str, Any] = structs.asdict(row(here[0], seen, known))
-        bad = [BadCheck(check, *known.checks[check].worst) for check in sorted(known.bad)]
-        why = [shown["text"]] if shown["text"] and shown["text"] not in {each.text for each in bad} else []
-        why += [f"{each.severity}: {each.name}: {each.text}" for each in bad]
+        [seen], [row] = self._fleet.seen([here]), self._fleet.rows([here])
+        shown: dict[str, Any] = structs.asdict(row)
+        why = (
+            [shown["text"]] if shown["text"] and shown["text"] not in {part.text for part in here.bad.values()} else []
+        )
+        why += [": ".join(filter(None, (part.severity, check, part.text))) for check, part in sorted(here.bad.items())]
+        bad = [
+            BadCheck(check, part.severity, part.text, part.since) for check, part in sorted(here.bad.items()) if check
+        ]
         return OneHost(
             **shown, boot=seen.boot, up=seen.up, fill=seen.fill, plan=seen.plan, twins=seen.twins, why=why, bad=bad
         )
-
-    def _all(self) -> Sequence[Listed]:
-        """Every host; looked at once a second at most, as many may watch, and there may be thousands."""
-        now = self._monotonic()
-        if now - self._looked >= LOOK:
-            self._looked, self._every = now, list(self._listed(self._roster.names()))
-        return [each for each in self._every if self._roster.get(each.name) is each.host]
-
-    def _listed(self, names: Iterable[str]) -> Iterator[Listed]:
-        for name in names:
-            host = self._roster.get(name)
-            if host is not None:
-                yield listed(host, self._checks.of(name), self._roster.restless(name), self._groups(name))
-
-    def _rows(self, found: Sequence[Listed]) -> list[HostRow]:
-        seen = self._roster.seen(self._monotonic(), [each.name for each in found])
-        return [row(each, how, self._checks.of(each.name)) for each, how in zip(found, seen, strict=True)]
 
 
 def _parts(text: str) -> Iterable[str]:

@@ -1,43 +1,20 @@
 """The whole fleet in one answer: how many hosts are how, in all and in each group, and a letter for every host."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from monitor436.model.checks_seen import HostSeen
-from monitor436.model.host_rows import HostRow, Listed, Wanted, chosen, listed, row
-from monitor436.model.hosts.host import UP, Host, Seen
+from monitor436.model.host_rows import HostRow, Wanted, chosen
+from monitor436.model.hosts.host import UP
+from monitor436.model.status.worst import tally
+from monitor436.web.fleet import Fleet
 from monitor436.web.route import Call, Route
 
 FRESH = 0.25  # seconds for which an answer is given again: many pages may be open
 WORST = 40  # hosts that the text shows
 LETTERS = {"up": "u", "late": "l", "down": "d", "stopped": "s", "unknown": "n"}
 WORSE = {"critical": "c", "warning": "w"}  # of a host that is up
-
-
-class Roster(Protocol):
-    """Who is known."""
-
-    def names(self) -> Iterable[str]:
-        """Every host."""
-
-    def get(self, name: str, /) -> Host | None:
-        """What is known of a host."""
-
-    def restless(self, name: str, /) -> bool:
-        """Whether a host flaps, or two machines speak under its name."""
-
-    def seen(self, now: float, names: Iterable[str], /) -> list[Seen]:
-        """How these hosts are, in this order."""
-
-
-class ChecksOf(Protocol):
-    """What events told of checks."""
-
-    def of(self, host: str, /) -> HostSeen:
-        """Those of a host."""
 
 
 class GroupNow(Struct):
@@ -76,17 +53,13 @@ class OverviewPage:
     def __init__(
         self,
         server: str,
-        roster: Roster,
-        checks: ChecksOf,
-        groups: Callable[[str], Sequence[str]],
+        fleet: Fleet,
         degraded: Callable[[], str],
         monotonic: Callable[[], float],
         silenced: Callable[[], int] = lambda: 0,
     ) -> None:
         self._server = server
-        self._roster = roster
-        self._checks = checks
-        self._groups = groups
+        self._fleet = fleet
         self._degraded = degraded
         self._monotonic = monotonic
         self._silenced = silenced
@@ -108,28 +81,26 @@ class OverviewPage:
     async def text(self, call: Call) -> str:
         """The same for a terminal, with those hosts that are worst."""
         told = await self.get(call)
-        bad = chosen(self._listed(), Wanted(severity="warning"), "-severity")
+        bad = chosen(self._fleet.every(), Wanted(severity="warning"), "-severity")
         shown = bad[:WORST]
-        seen = self._roster.seen(self._monotonic(), [each.name for each in shown])
-        rows = [row(each, how, self._checks.of(each.name)) for each, how in zip(shown, seen, strict=True)]
-        return as_text(told, rows, len(bad) - len(shown))
+        return as_text(told, self._fleet.rows(shown), len(bad) - len(shown))
 
     def _counted(self) -> Overview:
         states: Counter[str] = Counter()
         worse: Counter[str] = Counter(critical=0, warning=0)
         checks: Counter[str] = Counter(critical=0, warning=0)
         groups: dict[str, tuple[Counter[str], list[str]]] = {}
-        for each in self._listed():
+        for each in self._fleet.every():
             state = each.host.state
             states[state] += 1
             letter = LETTERS.get(state, "n")
             if each.severity != "info":
                 worse["warning"] += 1
                 worse["critical"] += each.severity == "critical"
-                checks.update(self._checks.of(each.name).tally())
+                checks.update(tally(each.bad))
                 letter = WORSE[each.severity] if state == UP else letter
             for group in each.groups or ("",):
-                among = groups.setdefault(group, (Counter(), []))
+                among = groups.get(group) or groups.setdefault(group, (Counter(), []))
                 among[0][state] += 1
                 among[1].append(letter)
         by_name = [GroupNow(name, dict(counts), "".join(cells)) for name, (counts, cells) in sorted(groups.items())]
@@ -137,12 +108,6 @@ class OverviewPage:
         return Overview(
             self._server, dict(states), dict(worse), dict(checks), by_name, self._degraded(), self._silenced()
         )
-
-    def _listed(self) -> Iterable[Listed]:
-        for name in sorted(self._roster.names()):
-            host = self._roster.get(name)
-            if host is not None:
-                yield listed(host, self._checks.of(name), self._roster.restless(name), self._groups(name))
 
 
 def as_text(told: Overview, rows: Sequence[HostRow], more: int) -> str:

@@ -10,20 +10,22 @@ from twisted.internet.task import deferLater
 from monitor436.event_pages import EventPages
 from monitor436.model.event import Event
 from monitor436.model.polls import Kept
+from monitor436.model.status.board import Board
+from monitor436.model.status.latest import Latest
+from monitor436.model.sweeps import SweepKept
 from monitor436.web import exposed
-from monitor436.web.checks import Checks
+from monitor436.web.checks import CheckPages
 from monitor436.web.events import EventPage
 from monitor436.web.exposed import EventCounts
 from monitor436.web.exposition import Exposition
+from monitor436.web.fleet import Fleet
+from monitor436.web.fleet import Roster as Listed
 from monitor436.web.hosts import HostPages
-from monitor436.web.hosts import Roster as Listed
 from monitor436.web.measures import Measures
 from monitor436.web.perf import Perf, Summaries
 from monitor436.web.polls import PollPages
 from monitor436.web.route import Route
-
-BACK = 128 << 20  # bytes of events files that are looked at after a start, for the states of checks
-HELD = 32 << 20  # bytes of lines that are held for that at once
+from monitor436.web.sweeps import SweepPages
 
 
 class Roster(Listed, exposed.Roster, Protocol):
@@ -40,16 +42,19 @@ class Rollups(Summaries, Protocol):
 
 
 class Known(NamedTuple):
-    """What the pages tell of. `groups(host)` are those of the plans, `polls()` is what each poll knows.
+    """What the pages tell of. `groups(host)` are those of the plans, `polls()` and `sweeps()` are what each
+    of them knows.
 
     `gauges` are those of services/health, `degraded` says by part why it cannot keep what it is to keep, `files()` are
     the events files from the oldest; `in_thread(call)` runs what blocks.
     """
 
     roster: Roster
+    board: Board
     rollups: Rollups
     groups: Callable[[str], Sequence[str]]
     polls: Callable[[], Mapping[str, Kept]]
+    sweeps: Callable[[], Mapping[str, SweepKept]]
     gauges: exposed.Server
     degraded: Mapping[str, Callable[[], str]]
     files: Callable[[], Sequence[Path]]
@@ -58,7 +63,7 @@ class Known(NamedTuple):
 
 
 class Pages:
-    """The routes, and `checks`, a service that has to run for them. It is to be told of durable events."""
+    """The routes, and the `fleet` that they show. It is to be told of durable events, after the board was."""
 
     def __init__(
         self,
@@ -67,23 +72,24 @@ class Pages:
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        counts = EventCounts()
-        self.checks = Checks(EventPages(known.files, BACK, HELD), known.in_thread)
+        counts, latest = EventCounts(), Latest()
+        self.fleet = Fleet(known.roster, known.board, known.groups, monotonic, wall)
         sources = (
             exposed.server(known.gauges, known.degraded),
             exposed.http(known.measures),
             counts.source,
             exposed.hosts(known.roster, monotonic),
             exposed.polls(known.polls),
-            exposed.checks(self.checks.seen, known.roster, wall),
+            exposed.checks(known.board, latest, known.roster, wall),
             exposed.metrics(known.rollups.latest, known.rollups.counts, wall),
         )
-        self._listeners = (counts.heard, self.checks.heard)
+        self._listeners = (counts.heard, latest.heard)
         self.routes: list[Route] = [
             *Perf(known.rollups, wall, lambda: deferLater(reactor, 0)).routes(),
-            *HostPages(known.roster, self.checks.seen, known.groups, monotonic).routes(),
-            *self.checks.routes(),
+            *HostPages(self.fleet).routes(),
+            *CheckPages(known.board, latest, wall).routes(),
             *PollPages(known.polls).routes(),
+            *SweepPages(known.sweeps).routes(),
             *EventPage(EventPages(known.files), known.in_thread).routes(),
             *Exposition(sources, reactor, monotonic).routes(),
         ]

@@ -1,6 +1,6 @@
 """Status polls over HTTP: how their targets are, and their last rounds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
@@ -8,6 +8,10 @@ from monitor436.model.polls import Kept, Seen, Summary
 from monitor436.web.route import Call, Query, Refusal, Route
 
 MOST = 10_000  # targets in an answer
+QUERY = {
+    "rounds": Query(int, "the last so many rounds", 100, 0, 100),
+    "most": Query(int, "so many of those that are asked", 100, 0, MOST),
+}
 
 Known = Callable[[], Mapping[str, Kept]]  # what each poll knows, by its name
 
@@ -59,35 +63,49 @@ class PollPages:
 
     def routes(self) -> list[Route]:
         """All of them, and one."""
-        query = {
-            "rounds": Query(int, "the last so many rounds", 100, 0, 100),
-            "most": Query(int, "so many targets", 100, 0, MOST),
-        }
         return [
             Route("GET", "/api/polls", "read", self.every, "The polls and how their targets are.", gives=PollsPage),
             Route(
                 "GET", "/api/polls/{poll}", "read", self.one, "A poll, its last rounds and its targets.", gives=OnePoll,
-                query=query, refuses={404: "There is no such poll."},
+                query=QUERY, refuses={404: "There is no such poll."},
             ),
         ]  # fmt: skip
 
     async def every(self, call: Call) -> PollsPage:
         """By name."""
-        return PollsPage([PollRow(*_row(name, kept)) for name, kept in sorted(self._known().items())])
+        return PollsPage([PollRow(*brief(name, kept)) for name, kept in sorted(self._known().items())])
 
     async def one(self, call: Call) -> OnePoll:
         """One by its name."""
         name, polls = call.values["poll"], self._known()
         if name not in polls:
-            raise Refusal(404, "Not Found", f"no poll {name[:100]!r}; there are: {', '.join(sorted(polls)) or 'none'}")
+            raise missing("poll", name, polls)
         kept = polls[name]
-        rounds = kept.rounds[-call.query["rounds"] :] if call.query["rounds"] else []
-        targets = sorted(kept.targets.items(), key=lambda each: (not each[1].failing, not each[1].reason, each[0]))
+        rounds, targets = asked_for(kept, call)
         shown = [
             TargetRow(seen.last, seen.failing, seen.application, seen.version, seen.reason, seen.since, target)
-            for target, seen in targets[: call.query["most"]]
+            for target, seen in targets
         ]
-        return OnePoll(*_row(name, kept), rounds, _groups(kept), shown)
+        return OnePoll(*brief(name, kept), rounds, _groups(kept), shown)
+
+
+def missing(what: str, name: str, known: Iterable[str]) -> Refusal:
+    """There is none of that name."""
+    there = ", ".join(sorted(known)) or "none"
+    return Refusal(404, "Not Found", f"no {what} {name[:100]!r}; there are: {there}")
+
+
+def asked_for(kept: Kept, call: Call) -> tuple[list[Summary], list[tuple[str, Seen]]]:
+    """As many of the last rounds, and of the targets with the failing ones first, as the query says."""
+    rounds = kept.rounds[-call.query["rounds"] :] if call.query["rounds"] else []
+    targets = sorted(kept.targets.items(), key=lambda each: (not each[1].failing, not each[1].reason, each[0]))
+    return rounds, targets[: call.query["most"]]
+
+
+def brief(name: str, kept: Kept) -> tuple[str, int, int, str, Summary | None]:
+    """A poll in a row: its name, how many targets, how many of them fail, why not to trust it, its last round."""
+    failing = sum(seen.failing for seen in kept.targets.values())
+    return name, len(kept.targets), failing, kept.untrusted, kept.rounds[-1] if kept.rounds else None
 
 
 def _groups(kept: Kept) -> list[GroupRow]:
@@ -98,8 +116,3 @@ def _groups(kept: Kept) -> list[GroupRow]:
         group.targets += 1
         group.well += not seen.failing
     return [found[key] for key in sorted(found)]
-
-
-def _row(name: str, kept: Kept) -> tuple[str, int, int, str, Summary | None]:
-    failing = sum(seen.failing for seen in kept.targets.values())
-    return name, len(kept.targets), failing, kept.untrusted, kept.rounds[-1] if kept.rounds else None

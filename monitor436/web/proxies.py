@@ -61,7 +61,7 @@ class Proxies:
     def _client(self, peer: str, chain: Sequence[str]) -> str:
         """The address nearest to us that is no trusted proxy: what stands before it anybody could have written."""
         for address in reversed(chain):
-            if not _is_address(address):
+            if not is_address(address):
                 return peer
             peer = address
             if not self.trusts(address):
@@ -112,7 +112,8 @@ def _bare(written: str) -> str:
     return written.partition(":")[0] if written.count(":") == 1 else written
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, of either version."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -6,9 +6,8 @@ from msgspec import Struct
 
 from monitor436.model.polls import Summary
 from monitor436.model.sweeps import SweepKept
-from monitor436.web.route import Call, Query, Refusal, Route
-
-MOST = 10_000  # hosts in an answer
+from monitor436.web.polls import QUERY, asked_for, brief, missing
+from monitor436.web.route import Call, Route
 
 Known = Callable[[], Mapping[str, SweepKept]]  # what each sweep knows, by its name
 
@@ -58,44 +57,30 @@ class SweepPages:
 
     def routes(self) -> list[Route]:
         """All of them, and one."""
-        query = {
-            "rounds": Query(int, "the last so many rounds", 100, 0, 100),
-            "most": Query(int, "so many hosts", 100, 0, MOST),
-        }
         return [
             Route("GET", "/api/sweeps", "read", self.every, "Ssh sweeps and how their hosts are.", gives=SweepsPage),
             Route(
                 "GET", "/api/sweeps/{sweep}", "read", self.one, "A sweep, its last rounds and its hosts.",
-                gives=OneSweep, query=query, refuses={404: "There is no such sweep."},
+                gives=OneSweep, query=QUERY, refuses={404: "There is no such sweep."},
             ),
         ]  # fmt: skip
 
     async def every(self, call: Call) -> SweepsPage:
         """By name."""
-        return SweepsPage([SweepRow(*_row(name, kept)) for name, kept in sorted(self._known().items())])
+        return SweepsPage([SweepRow(*brief(name, kept.polled)) for name, kept in sorted(self._known().items())])
 
     async def one(self, call: Call) -> OneSweep:
         """One by its name."""
         name, sweeps = call.values["sweep"], self._known()
         if name not in sweeps:
-            known = ", ".join(sorted(sweeps)) or "none"
-            raise Refusal(404, "Not Found", f"no sweep {name[:100]!r}; there are: {known}")
+            raise missing("sweep", name, sweeps)
         kept = sweeps[name]
-        rounds = kept.polled.rounds[-call.query["rounds"] :] if call.query["rounds"] else []
-        targets = sorted(
-            kept.polled.targets.items(), key=lambda each: (not each[1].failing, not each[1].reason, each[0])
-        )
+        rounds, hosts = asked_for(kept.polled, call)
         shown = []
-        for host, seen in targets[: call.query["most"]]:
+        for host, seen in hosts:
             last = kept.hosts.get(host)
             if last is None:
                 shown.append(SweptHost(host, None, None, "", seen.failing, seen.reason))
             else:
                 shown.append(SweptHost(host, last.seconds, last.time, last.boot, seen.failing, seen.reason))
-        return OneSweep(*_row(name, kept), rounds, shown)
-
-
-def _row(name: str, kept: SweepKept) -> tuple[str, int, int, str, Summary | None]:
-    polled = kept.polled
-    failing = sum(seen.failing for seen in polled.targets.values())
-    return name, len(polled.targets), failing, polled.untrusted, polled.rounds[-1] if polled.rounds else None
+        return OneSweep(*brief(name, kept.polled), rounds, shown)

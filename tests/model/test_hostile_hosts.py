@@ -9,8 +9,6 @@ from msgspec import json
 from monitor436.agent import event as agent
 from monitor436.agent.wire import WireError
 from monitor436.model import event as kinds
-from monitor436.model.checks_seen import MOST_BAD as MOST_SEEN
-from monitor436.model.checks_seen import ChecksSeen
 from monitor436.model.event import Event, Field
 from monitor436.model.notify.occurrences import MOST
 from monitor436.model.notify.tables import Tables
@@ -19,11 +17,12 @@ from monitor436.model.settings.status import Status
 from monitor436.model.status.board import Board
 from monitor436.model.status.change import Change, Subject
 from monitor436.model.status.kept import KeptBoard, kept, restore
-from monitor436.model.status.standing import MOST_BAD
+from monitor436.model.status.latest import Latest
+from monitor436.model.status.standing import MOST_BAD, MOST_CHECKS
 from monitor436.model.stream.ledger import MOST_SPOOLS, Ledger
 from monitor436.model.stream.messages import read_events
 from monitor436.web.exposed import EventCounts
-from tests.model.notified import BEGIN, OPS, Notified, check
+from tests.model.notified import BEGIN, OPS, Notified, check, down, up
 
 SPOOL = "0123456789abcdef"
 
@@ -62,9 +61,9 @@ class WordTests(unittest.TestCase):
         """And what comes behind it in the same batch is heard."""
         body = datagram(agent.METRIC, load=1).replace(b'"load":1', b'"load":1,"huge":1' + b"0" * 400)
         events = read_events(body).identified("a", 0, datetime(2027, 1, 1, tzinfo=UTC))
-        seen = ChecksSeen()
-        seen.heard([*events, metric("x", check="d")])
-        self.assertEqual([check.values for check in seen.of("a").checks.values()], [{"load": 1.0}, {"x": 1.0}])
+        latest = Latest()
+        latest.heard([*events, metric("x", check="d")])
+        self.assertEqual([numbers.values for _, numbers in latest.measured("a")], [{"load": 1.0}, {"x": 1.0}])
 
 
 class TimeTests(unittest.TestCase):
@@ -85,11 +84,10 @@ class TimeTests(unittest.TestCase):
 
     def test_what_a_host_says_anew_costs_no_look_at_all_its_checks(self) -> None:
         """Only at those that it did not allow; also on a board that was kept."""
-        board, seen = Board(), ChecksSeen()
+        board = Board()
         refused = Event(host="a", kind=agent.CHECK_REFUSED, severity="warning", check="r", text="no")
         for event in (*[check("a", f"c{number}", "critical") for number in range(50)], refused):
             board.take(event, 1000.0)
-            seen.heard([event])
         other = Board()
         restore(other, json.decode(json.encode(kept(board, 1000.0)), type=KeptBoard), 1000.0)
         for each in (board, other):
@@ -97,18 +95,16 @@ class TimeTests(unittest.TestCase):
             told = each.take(Event(host="a", kind=agent.AGENT_STARTED), 1001.0)
             self.assertEqual([str(change.subject) for change in told], ["a/r/refused"])
             self.assertEqual((each.standings.hosts["a"].refused, each.standings.hosts["a"].bad), ({}, 50))
-        self.assertEqual(seen.of("a").refused, {"r"})
-        seen.heard([Event(host="a", kind=agent.AGENT_STARTED)])
-        self.assertEqual((seen.of("a").refused, seen.of("a").parts), (set(), 50))
 
 
 class MemoryTests(unittest.TestCase):
     def test_labels_that_are_gone_are_not_kept(self) -> None:
         """However many there were."""
-        seen = ChecksSeen()
+        latest = Latest()
         for number in range(5):
-            seen.heard([metric(f"hostile label {number}")])
-        self.assertNotIn(b"hostile label 0", pickle.dumps(seen))
+            latest.heard([metric(f"hostile label {number}")])
+        self.assertNotIn(b"hostile label 0", pickle.dumps(latest))
+        self.assertIn(b"hostile label 4", pickle.dumps(latest))
 
     def test_names_of_checks_beyond_the_limit_are_not_kept(self) -> None:
         """On the board too, where they are spelt once for all hosts."""
@@ -156,25 +152,28 @@ class MemoryTests(unittest.TestCase):
 
     def test_no_more_is_bad_about_one_host_than_there_is_room_for(self) -> None:
         """Many checks of many parts; what is well again leaves its room to others, and a restart knows the count."""
-        board, seen = Board(), ChecksSeen()
+        board = Board()
 
         def take(severity: kinds.Severity, checks: range) -> None:
             for number in checks:
-                events = [check("a", f"c{number}", severity, f"v{part}") for part in range(100)]
-                seen.heard(events)
-                for each in events:
-                    board.take(each, 1000.0)
+                for part in range(100):
+                    board.take(check("a", f"c{number}", severity, f"v{part}"), 1000.0)
 
         take("critical", range(60))
         self.assertEqual(len(list(board.standings.bad())), MOST_BAD)
-        self.assertEqual(sum(len(each.bad or ()) for each in seen.of("a").checks.values()), MOST_SEEN)
         take("info", range(10))
         other = Board()
         restore(other, json.decode(json.encode(kept(board, 1000.0)), type=KeptBoard), 1000.0)
         board = other
         take("critical", range(100, 130))
         self.assertEqual(len(list(board.standings.bad())), MOST_BAD)
-        self.assertEqual(sum(len(each.bad or ()) for each in seen.of("a").checks.values()), MOST_SEEN)
         take("info", range(130))
-        self.assertEqual((board.standings.hosts["a"].bad, seen.of("a").parts), (0, 0))
-        self.assertFalse(seen.of("a").bad)
+        self.assertEqual(board.standings.hosts["a"].bad, 0)
+
+    def test_however_much_is_bad_there_is_room_for_the_host_itself(self) -> None:
+        """That it is down, and that it is up again, is told once each."""
+        board = Board()
+        for number in range(MOST_CHECKS):
+            board.take(check("a", f"c{number}", "critical"), 1000.0)
+        told = [change.severity for each in (down("a"), down("a"), up("a")) for change in board.take(each, 1000.0)]
+        self.assertEqual(told, ["critical", "info"])

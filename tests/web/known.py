@@ -17,13 +17,14 @@ from monitor436.model.polls import Kept
 from monitor436.model.server.lag import Lag, Stopwatch
 from monitor436.model.settings.http import Http
 from monitor436.model.settings.metrics import Metrics
+from monitor436.model.status.board import Board
+from monitor436.model.sweeps import SweepKept
 from monitor436.services.event_log import lines
 from monitor436.services.health import Gauges
 from monitor436.services.rollups import Rollups
 from monitor436.storage.memory import Memory
 from monitor436.web.measures import Measures
 from monitor436.web.pages import Known, Pages
-from monitor436.web.sweeps import SweepPages
 from tests.web.conversation import NOW, Answered, ask, door
 
 OPEN = Http(without_token=("read", "metrics"))
@@ -47,19 +48,24 @@ class PagesCase(SynchronousTestCase):
             metrics, ("receiver", "summariser"), Memory(), self.stated.extend, self.clock, self.clock.seconds,
             lambda: NOW,
         )  # fmt: skip
+        self.board = Board()
         self.groups: dict[str, tuple[str, ...]] = {}
         self.polls: dict[str, Kept] = {}
+        self.sweeps: dict[str, SweepKept] = {}
         self.late = ""
         self.refused: dict[str, int] = {}
-        gauges = Gauges(Lag(), Stopwatch(), lambda: 0, self.refused, {"BEAT": 2}, self.roster.spools, lambda: "")
+        self.gauges = Gauges(Lag(), Stopwatch(), lambda: 0, self.refused, {"BEAT": 2}, self.roster.spools, lambda: "")
+        self.open_door()
+
+    def open_door(self) -> None:
+        """The pages over what is known now."""
         self.known = Known(
-            self.roster, self.rollups, lambda host: self.groups.get(host, ()), lambda: self.polls, gauges,
-            {"events": lambda: self.late}, lambda: [*self.journal.rotated(), self.journal.path], self.in_thread,
-            Measures(),
+            self.roster, self.board, self.rollups, lambda host: self.groups.get(host, ()), lambda: self.polls,
+            lambda: self.sweeps, self.gauges, {"events": lambda: self.late},
+            lambda: [*self.journal.rotated(), self.journal.path], self.in_thread, Measures(),
         )  # fmt: skip
         self.pages = Pages(self.known, self.clock, self.clock.seconds, lambda: NOW)
-        self.routes = [*self.pages.routes, *SweepPages(dict).routes()]
-        self.door = door(*self.routes, http=OPEN, clock=self.clock, measures=self.known.measures)
+        self.door = door(*self.pages.routes, http=OPEN, clock=self.clock, measures=self.known.measures)
 
     def in_thread(self, call: Callable[[], Any]) -> "Deferred[Any]":
         """At once."""
@@ -76,4 +82,10 @@ class PagesCase(SynchronousTestCase):
     def write(self, *events: Event) -> None:
         """These are in the file, and told."""
         self.journal.write(lines(events))
+        self.hear(*events)
+
+    def hear(self, *events: Event) -> None:
+        """These are told: to the board first, as in a server."""
+        for event in events:
+            self.board.take(event, NOW)
         self.pages.heard(events)

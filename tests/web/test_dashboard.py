@@ -21,7 +21,6 @@ from monitor436.model.keys.tokens import Tokens
 from monitor436.model.plans.planbook import Planbook
 from monitor436.model.rollup import Sample
 from monitor436.model.settings.http import Http
-from monitor436.model.status.board import Board
 from monitor436.web import sessions
 from monitor436.web.dashboard import Dashboard
 from monitor436.web.live import Live
@@ -57,7 +56,6 @@ class DashboardCase(PagesCase):
     def setUp(self) -> None:
         super().setUp()
         self.dice = random.Random(436)
-        self.board = Board()
         self.links = Links(self.folder / "links.jsonl")
         self.acts = Acts(self.folder / "acts.jsonl")
         self.browsers = Browsers(self.clock.seconds, self.dice.randbytes)
@@ -69,9 +67,7 @@ class DashboardCase(PagesCase):
         plans = PlansStub()
         plans.book.groups = lambda host: self.groups.get(host, ())  # type: ignore[method-assign]
         plans.book.origin = lambda host: {"load": ("/site/agents/all.yaml", 7)}  # type: ignore[method-assign]
-        self.own = dashboard.routes(
-            self.roster, self.pages.checks.seen, plans, self.rollups, lambda: self.late, self.clock.seconds
-        )
+        self.own = dashboard.routes(self.pages.fleet, plans, self.rollups, lambda: self.late, self.clock.seconds)
         quiet = QuietPages(
             lambda: self.board, lambda act: execute(self.acts.add, act), self.roster.get, lambda: NOW
         ).routes()
@@ -280,7 +276,7 @@ class OverviewTests(DashboardCase):
         self.groups = {"web1": ("web",), "web2": ("web", "all"), "db1": ("all",)}
         at = datetime.fromtimestamp(NOW, UTC)
         bad = Event(at, "warning", "web2", "check_state", "disk", "\x1b[31mfull\u202e", {"state": "warning"})
-        self.pages.heard([bad])
+        self.hear(bad)
 
     def overview(self) -> Any:
         """What it says."""

@@ -16,8 +16,11 @@ from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.exposition import OPENMETRICS, TEXT
 from monitor436.model.polls import Kept, Seen, Summary
+from monitor436.model.status.board import Board
+from monitor436.model.status.kept import kept, restore
+from monitor436.model.status.latest import MOST_TEXT, MOST_VALUES, Latest, Words
+from monitor436.model.status.standing import MOST_CHECKS
 from monitor436.web import exposed, exposition
-from monitor436.web.checks import Checks
 from tests.test_docs import blocks, read, section, ticked
 from tests.web.conversation import NOW, Conversation, request
 from tests.web.known import PagesCase
@@ -93,8 +96,17 @@ class HostTests(PagesCase):
         told = self.get("/api/hosts/web2").value
         self.assertEqual((told["up"], told["fill"], told["boot"]), (5000, 100, "boot"))
         self.assertEqual(told["why"], ["warning: disk: disk is 85"])
-        self.assertEqual(told["bad"][0]["since"], NOW - 5)
+        self.assertEqual(told["bad"][0]["since"], NOW)
         self.assertIn("silent", " ".join(self.get("/api/hosts/old").value["why"]))
+
+    def test_all_hosts_are_looked_at_once_a_second_at_most(self) -> None:
+        """Who came since then is not there yet; who was forgotten is gone at once."""
+        self.names("")
+        self.roster.beat("web0", self.clock.seconds(), 1, 0, "")
+        self.roster.forget("web1")
+        self.assertEqual(self.names("host=web*"), ["web2"])
+        self.clock.advance(1)
+        self.assertEqual(self.names("host=web*"), ["web0", "web2"])
 
     def test_what_is_no_question_is_refused(self) -> None:
         """With a reason."""
@@ -116,6 +128,7 @@ class CheckTests(PagesCase):
     def test_the_worst_come_first(self) -> None:
         """And each with what it measured."""
         self.write(
+            event("b", kinds.HOST_FOUND),
             event("b", agent.METRIC, "load", load1=0.5),
             event("a", agent.METRIC, "disk", sda=80, sdb=90.5),
             event("a", agent.CHECK_STATE, "disk", "warning", "sdb is 90", state="warning", of="sdb"),
@@ -125,7 +138,7 @@ class CheckTests(PagesCase):
         rows = self.get("/api/checks").value["checks"]
         self.assertEqual([row["value"] for row in rows], [None, None, 0.5])
         self.assertEqual(rows[1]["values"], {"sda": 80.0, "sdb": 90.5})
-        self.assertEqual((rows[1]["text"], rows[1]["since"], rows[2]["measured"]), ("sdb is 90", NOW - 5, NOW - 5))
+        self.assertEqual((rows[1]["text"], rows[1]["since"], rows[2]["measured"]), ("sdb is 90", NOW, NOW - 5))
         for query, hosts in (("?state=ok", "b"), ("?state=critical,warning", "ca"), ("?host=a,b", "ab"),
                              ("?check=dis*", "a"), ("?text=PROGRAM", "c"), ("?skip=1&most=1", "a")):  # fmt: skip
             self.assertEqual("".join(row[0] for row in self.rows(query)), hosts, query)
@@ -153,38 +166,71 @@ class CheckTests(PagesCase):
         self.write(event("a", kinds.CHECK_REMOVED, "disk"), event("b", kinds.HOST_FORGOTTEN))
         self.assertEqual(self.rows(), [("a", "load", "critical")])
 
-    def test_a_start_reads_what_was_told_before(self) -> None:
-        """Events that come meanwhile go behind it."""
+    def test_what_is_well_says_what_it_told_last(self) -> None:
+        """When and in which words; what is bad says it in those of then."""
+        self.write(event("a", agent.REPORTED, "backup", "critical", "no room"))
+        [row] = self.get("/api/checks").value["checks"]
+        self.assertEqual((row["state"], row["text"], row["since"], row["at"]), ("critical", "no room", NOW, NOW - 5))
+        self.write(event("a", agent.REPORTED, "backup", "info", "12 GB"))
+        [row] = self.get("/api/checks").value["checks"]
+        self.assertEqual((row["state"], row["text"], row["since"], row["at"]), ("ok", "12 GB", NOW - 5, NOW - 5))
+
+    def test_another_run_knows_what_is_bad_and_what_was_checked(self) -> None:
+        """From the board, which is kept; what was measured is told again by agents."""
         self.write(
             event("a", agent.CHECK_STATE, "disk", "warning", "full", state="warning"),
-            event("a", agent.CHECK_STATE, "load", "warning", "high", state="warning"),
             event("a", agent.METRIC, "load", load1=9.0),
         )
-        waits: list[tuple[Any, Deferred[Any]]] = []
+        copy, self.board = kept(self.board, NOW), Board()
+        restore(self.board, copy, NOW)
+        self.open_door()
+        self.assertEqual(self.rows(), [("a", "disk", "warning"), ("a", "load", "ok")])
+        rows = self.get("/api/checks").value["checks"]
+        self.assertEqual([(row["text"], row["since"], row["at"]) for row in rows], [("full", NOW, 0.0), ("", 0.0, 0.0)])
+        self.assertEqual((rows[1]["value"], rows[1]["measured"]), (None, 0.0))
+        self.write(event("a", agent.METRIC, "load", load1=8.0))
+        self.assertEqual(self.get("/api/checks?check=load").value["checks"][0]["value"], 8.0)
 
-        def later(call: Any) -> "Deferred[Any]":
-            waits.append((call, Deferred()))
-            return waits[-1][1]
+    def test_what_the_board_knows_of_a_trouble_is_told_with_it(self) -> None:
+        """Who acknowledged it, as long as it is no worse than then, and the silence that it is under."""
+        self.roster.beat("a", self.clock.seconds(), 1, 0, "")
+        silence = event("", kinds.SILENCE_ADDED)
+        silence.fields.update(silence="s1", until=NOW + 60, host="a", check="disk", by="ann")
+        self.write(
+            event("a", agent.CHECK_STATE, "disk", "warning", "full", state="warning"),
+            event("a", kinds.ACKNOWLEDGED, "disk", "info", "on it", by="ann"),
+            silence,
+        )
+        [check] = self.get("/api/checks").value["checks"]
+        [host] = self.get("/api/hosts").value["hosts"]
+        self.assertEqual((check["acked"], check["silenced"]), ("by ann: on it", "s1"))
+        self.assertEqual((host["acked"], host["silenced"]), ("by ann: on it", "s1"))
+        self.write(event("a", agent.CHECK_STATE, "disk", "critical", "fuller", state="critical"))
+        self.assertEqual(self.get("/api/hosts/a").value["acked"], "")
 
-        checks = Checks(self.pages.checks._past, later)
-        checks.startService()
-        checks.heard([event("a", agent.CHECK_STATE, "load", "info", "low", state="ok")])
-        self.assertEqual(dict(checks.seen), {})
-        call, done = waits[0]
-        done.callback(call())
-        known = checks.seen.of("a")
-        self.assertEqual((sorted(known.checks), known.bad), (["disk", "load"], {"disk"}))
-        self.assertEqual(known.checks["load"].values, {"load1": 9.0})
+    def test_what_is_bad_about_a_host_itself_is_no_check(self) -> None:
+        """A plan that it refused makes it worse, with the reason; a log that cannot be read is a check by its path."""
+        self.roster.beat("a", self.clock.seconds(), 1, 0, "")
+        self.write(event("a", agent.PLAN_REFUSED, "", "warning", "no such reading"))
+        told = self.get("/api/hosts/a").value
+        self.assertEqual((told["severity"], told["text"]), ("warning", "no such reading"))
+        self.assertEqual((told["why"], told["bad"]), (["warning: no such reading"], []))
+        self.assertEqual((told["checks"]["warning"], self.rows()), (0, []))
+        self.write(event("a", agent.LOG_UNREADABLE, "", "warning", "may not be read", path="/x"))
+        self.assertEqual(self.rows(), [("a", "log /x", "warning")])
 
-    def test_files_that_cannot_be_read_at_a_start_are_no_end(self) -> None:
-        """What comes is heard."""
-        waits: list[Deferred[Any]] = []
-        checks = Checks(self.pages.checks._past, lambda call: waits.append(Deferred()) or waits[-1])  # type: ignore[func-returns-value]
-        checks.startService()
-        checks.heard([event("a", agent.CHECK_STATE, "load", "critical", "x", state="critical")])
-        waits[0].errback(OSError(5, "Input/output error"))
-        self.assertEqual(checks.seen.of("a").bad, {"load"})
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+    def test_nothing_of_one_host_takes_more_room_than_it_may(self) -> None:
+        """Checks, values of a check, letters of a text."""
+        latest = Latest()
+        latest.heard(event("a", agent.METRIC, f"c{number}", load1=1) for number in range(MOST_CHECKS + 100))
+        self.assertEqual(len(list(latest.measured("a"))), MOST_CHECKS)
+        latest.heard([event("b", agent.METRIC, "c", **{f"l{number}": number for number in range(1000)})])
+        latest.heard([event("b", agent.REPORTED, "c", "info", "x" * 5000)])
+        self.assertEqual(len(latest.numbers("b", "c").values), MOST_VALUES)
+        self.assertEqual(len(latest.words("b", "c").text), MOST_TEXT)
+        latest.heard([event("a", kinds.HOST_FORGOTTEN), event("b", kinds.CHECK_REMOVED, "c")])
+        self.assertEqual((list(latest.measured("a")), list(latest.measured("b"))), ([], []))
+        self.assertEqual(latest.words("b", "c"), Words())
 
 
 class PollTests(PagesCase):
@@ -390,8 +436,8 @@ class DocumentTests(PagesCase):
         """docs/http-api.md; and no page that is not there."""
         text = read("docs/http-api.md")
         told = re.findall(r"^## ((?:GET|POST) /\S+)$", text, re.M)
-        self.assertEqual(sorted(told), sorted(f"{route.method} {route.path}" for route in self.routes))
-        for route in self.routes:
+        self.assertEqual(sorted(told), sorted(f"{route.method} {route.path}" for route in self.pages.routes))
+        for route in self.pages.routes:
             part = section(text, f"{route.method} {route.path}")
             self.assertIn("curl ", blocks(part, "sh")[0], route.path)
             named = set(ticked(part))

@@ -8,7 +8,7 @@ from monitor436.model.event import Event, Severity
 from monitor436.model.hosts.host import SEGMENT_LOST
 from monitor436.model.settings.status import Status
 from monitor436.model.status import reading
-from monitor436.model.status.change import RANKS, Change, Kind, Subject
+from monitor436.model.status.change import Change, Kind, Subject
 from monitor436.model.status.parents import Parents
 from monitor436.model.status.silences import Silences
 from monitor436.model.status.standing import Flaps, Standings
@@ -95,8 +95,8 @@ class Board:
         if silence:
             return f"silenced {silence}"
         part = self.standings.part(subject)
-        if part is not None and part.acked and RANKS[severity] <= RANKS[part.acked_at]:
-            return f"acknowledged {part.acked}"
+        if part is not None and (known_to := part.known_to(severity)):
+            return f"acknowledged {known_to}"
         behind = self.behind(subject)
         return f"behind {behind}" if behind else ""
 
@@ -125,6 +125,7 @@ class Board:
         host = self.standings.host(event.host)
         state = STATES.get(event.kind) or str(event.fields.get("state", "up"))
         host.state, host.since, host.text = state, now, event.text
+        host.reason = str(event.fields.get("reason", ""))
         if event.kind in SOFT:
             return NOTHING
         if event.fields.get("reason") == SEGMENT_LOST:

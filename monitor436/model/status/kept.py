@@ -17,6 +17,7 @@ class KeptHost(Struct, omit_defaults=True):
     cut: bool = False
     well: list[str] = []
     bad: dict[str, dict[str, Part]] = {}
+    reason: str = ""
 
 
 class KeptTurns(Struct):
@@ -44,13 +45,14 @@ def kept_host(host: HostNow) -> KeptHost:
     """A host, to be kept."""
     well = [check for check, parts in host.checks.items() if not parts]
     bad = {check: parts for check, parts in host.checks.items() if parts}
-    return KeptHost(host.name, host.state, host.since, host.text, host.cut, well, bad)
+    return KeptHost(host.name, host.state, host.since, host.text, host.cut, well, bad, host.reason)
 
 
 def restored(standings: Standings, kept: KeptHost) -> None:
     """A host as it was kept."""
     host = standings.host(kept.name)
     host.state, host.since, host.text, host.cut = kept.state, kept.since, kept.text, kept.cut
+    host.reason = kept.reason
     for check in kept.well:
         host.checks[standings.spelt(check)] = None
     for check, parts in kept.bad.items():

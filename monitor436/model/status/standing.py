@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from monitor436.model.event import Event, Severity
 from monitor436.model.hosts.flapping import Flapping
-from monitor436.model.status.change import Subject
+from monitor436.model.status.change import RANKS, Subject
 from monitor436.model.status.reading import PLAN, REFUSED
 
 MOST_CHECKS = 2000  # of one host, whatever it sends
@@ -31,6 +31,10 @@ class Part(Struct):
     acked_at: str = ""
     over: bool = False
 
+    def known_to(self, severity: str) -> str:
+        """Who acknowledged it; "" if nobody did, or if it was not so bad then."""
+        return self.acked if RANKS[severity] <= RANKS[self.acked_at] else ""
+
 
 Parts = dict[str, Part]  # by `of`
 
@@ -51,13 +55,14 @@ class Flaps(Flapping):
 class HostNow:
     """A host: its state, and what is bad by check; None for a check that is well. The check "" is the host itself."""
 
-    __slots__ = ("bad", "checks", "cut", "name", "refused", "since", "state", "text")
+    __slots__ = ("bad", "checks", "cut", "name", "reason", "refused", "since", "state", "text")
 
     def __init__(self, name: str, state: str = "", since: float = 0.0, text: str = "", cut: bool = False) -> None:
         self.name = name
         self.state = state  # "" until something is told of the host itself
         self.since = since
         self.text = text
+        self.reason = ""  # of what turned it last, in a word
         self.cut = cut  # it was lost with its segment, and is not back
         self.checks: dict[str, Parts | None] = {}
         self.bad = 0  # parts
@@ -111,17 +116,17 @@ class Standings:
                     yield Subject(name, check, of), part
 
     def put(self, subject: Subject, severity: Severity, event: Event, now: float) -> Part | None:
-        """Its state from now on. None if there is no room for it."""
+        """Its state from now on. None if there is no room for it; for what is about the host itself there is always."""
         host = self.host(subject.host)
         checks = host.checks
         parts = checks.get(subject.check)
         if parts is None:
-            if host.bad >= MOST_BAD or (subject.check not in checks and len(checks) >= MOST_CHECKS):
+            if subject.check and (host.bad >= MOST_BAD or (subject.check not in checks and len(checks) >= MOST_CHECKS)):
                 return None
             parts = checks[self.spelt(subject.check)] = {}
         part = parts.get(subject.of)
         if part is None:
-            if len(parts) >= MOST_PARTS or host.bad >= MOST_BAD:
+            if subject.check and (len(parts) >= MOST_PARTS or host.bad >= MOST_BAD):
                 return None
             part = parts[subject.of] = Part(now)
             host.take(subject.check, subject.of)
