@@ -26,4 +26,5 @@ class Told:
         )  # fmt: skip
         self.board.tell, self.board.may_keep = self.notifications.told, self.notifications.settled
         core.bus.subscribe(self.board.heard)
+        hosts.liveness.told = self.board.told
         self.dead_man = DeadMan(settings.notify, lambda: not core.degraded(), core.state, reactor)

@@ -71,6 +71,11 @@ class BoardService(Periodic):
         """Epoch seconds that never jump."""
         return self._ahead + self._monotonic()
 
+    def told(self, host: str) -> tuple[str, float]:
+        """The state in which events leave a host, and since when (epoch seconds); "" if they do not say."""
+        known = self.board.standings.hosts.get(host)
+        return (known.state, known.since) if known else ("", 0.0)
+
     def startService(self) -> None:
         """Read what the file of the board holds, and of the events what came after that."""
         self._at, self._seen = rebuild(self.board, self._file, self._keeps, self.tell)

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from monitor436.last_seen import LastSeen
 from monitor436.last_seen import Snapshot as Snapshot
 from monitor436.last_seen import read_snapshot as read_snapshot
+from monitor436.model.hosts.host import Seen, as_told
 from monitor436.model.hosts.roster import Roster
 from monitor436.model.server.lag import Lag
 from monitor436.model.settings.hosts import Heartbeat
@@ -25,7 +26,11 @@ KEEP_NEWS_EVERY = 1.0  # seconds between snapshots while hosts appear or change 
 
 
 class Liveness(Periodic):
-    """Turns silence into events. `ping(host)` asks a host whether it is there; `lag` is that of the reactor."""
+    """Turns silence into events. `ping(host)` asks a host whether it is there; `lag` is that of the reactor.
+
+    `told(host)`: the state in which the events file leaves a host, and since when (epoch seconds); "" if it does not
+    say. It is asked at the start.
+    """
 
     log = Logger()
 
@@ -47,6 +52,7 @@ class Liveness(Periodic):
         self._ping = ping
         self._last_seen = LastSeen(roster, keeps, server)
         self._path = keeps
+        self.told: Callable[[str], tuple[str, float]] = lambda host: ("", 0.0)
         self._monotonic = monotonic
         self._looked = self._pulsed = monotonic()
         self._kept = float("-inf")  # the first look keeps one: whoever asks then sees that the server runs
@@ -56,9 +62,14 @@ class Liveness(Periodic):
         snapshot = self._last_seen.read()
         self._looked = self._pulsed = self._monotonic()
         if snapshot is not None:
-            self._roster.restore(snapshot.hosts, self._looked, max(0.0, time.time() - snapshot.wall))
+            hosts = [self._as_told(seen, snapshot.wall) for seen in snapshot.hosts]
+            self._roster.restore(hosts, self._looked, max(0.0, time.time() - snapshot.wall))
         super().startService()
         self._pulse.startService()
+
+    def _as_told(self, seen: Seen, wall: float) -> Seen:
+        state, since = self.told(seen.name)
+        return as_told(seen, state, wall - since)
 
     def stopService(self) -> None:
         self._pulse.stopService()

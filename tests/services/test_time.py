@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from twisted.internet.task import Clock
@@ -119,6 +120,7 @@ class LivenessTests(SynchronousTestCase):
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
         self.clock, self.stated, self.pings = Clock(), Stated(), []  # type: ignore[var-annotated]
+        self.told: dict[str, tuple[str, float]] = {}
         self.start()
 
     def start(self) -> None:
@@ -126,6 +128,7 @@ class LivenessTests(SynchronousTestCase):
         self.roster = Roster(lambda name: 15.0)
         keeps, clock = self.folder / "roster.json", self.clock
         self.liveness = Liveness(self.roster, self.stated, self.pings.append, keeps, "demo", clock.seconds, clock)  # type: ignore[arg-type]
+        self.liveness.told = lambda host: self.told.get(host, ("", 0.0))
         self.liveness.startService()
 
     def passes(self, seconds: float) -> None:
@@ -179,6 +182,28 @@ class LivenessTests(SynchronousTestCase):
         self.start()
         self.passes(60.0)
         self.assertEqual(self.stated.kinds(), [])
+
+    def test_what_was_told_and_not_kept_any_more_is_known_from_the_events(self) -> None:
+        """A server that is killed right after a verdict; without that the return would be none."""
+        for host in ("web1", "web2", "web3"):
+            self.roster.heard(host, self.clock.seconds())
+        self.passes(5.0)
+        self.liveness.stopService()
+        self.stated.kinds()
+        self.told = {"web1": ("down", time.time()), "web2": ("late", time.time())}
+        self.start()
+        events = [*self.roster.heard("web1", self.clock.seconds()), *self.roster.heard("web2", self.clock.seconds())]
+        self.assertEqual([(event.kind, event.host) for event in events], [(kinds.HOST_UP, "web1")])
+        self.assertLess(float(events[0].fields["seconds"]), 30.0)
+
+    def test_a_return_that_was_told_is_not_told_again(self) -> None:
+        """Though what was kept says that the host is down."""
+        self.roster.heard("web1", self.clock.seconds())
+        self.passes(20.0)
+        self.liveness.stopService()
+        self.told = {"web1": ("up", time.time())}
+        self.start()
+        self.assertEqual(list(self.roster.heard("web1", self.clock.seconds())), [])
 
     def test_a_damaged_snapshot_counts_as_none(self) -> None:
         """The server starts all the same."""

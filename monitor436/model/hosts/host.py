@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 UP, LATE, DOWN, STOPPED, UNKNOWN = "up", "late", "down", "stopped", "unknown"
 QUIET = 0.7  # part of its time-out after which a host is asked without a word: lost beats should not even make it late
@@ -87,3 +87,15 @@ class Seen(Struct, frozen=True):
 
 
 SAME = tuple(name for name in Seen.__struct_fields__ if name in Host.__struct_fields__)
+TOLD = (UP, DOWN, STOPPED)  # what events say of a host for good; late is told too, and passes
+
+
+def as_told(seen: Seen, state: str, lasted: float) -> Seen:
+    """A host as events told of it, `lasted` seconds ago: a server that was killed may have told what it had not kept.
+
+    Were that left, a return would be none, and what was told to be down would stay so for ever.
+    """
+    kept = UP if seen.state == LATE else seen.state
+    if state not in TOLD or kept not in TOLD or state == kept:
+        return seen
+    return structs.replace(seen, state=state, lasted=max(0.0, lasted))
