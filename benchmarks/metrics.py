@@ -33,7 +33,7 @@ from server import HERE, serve, settings
 from table import show, verdict
 
 from monitor436.application import Monitor
-from monitor436.model.rollup import Rollup, Sample
+from monitor436.model.metrics.rollup import Rollup, Sample
 from monitor436.model.server.budget import budget
 from monitor436.model.settings.http import Http
 from monitor436.model.settings.metrics import Metrics

@@ -100,9 +100,9 @@ def ours(pages: list[str], rounds: int, at_once: int) -> list[Measured]:
     from twisted.internet.defer import Deferred
     from twisted.internet.task import react
 
-    from monitor436.probes.http import HttpProbe
     from monitor436.probes.poller import Poller
     from monitor436.probes.probe import Answer, Target
+    from monitor436.probes.web.http import HttpProbe
 
     parts = [urlsplit(page) for page in pages]
     targets = [

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from monitor436.model.inventory import PATTERN, Inventory, read_inventory
+from monitor436.model.fleet.inventory import PATTERN, Inventory, read_inventory
 from monitor436.model.source import Problem, SettingsError
 
 MOST = 16 << 20  # bytes: more than 100,000 targets of the length that people write

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, execute
 from monitor436.agent import wire
 from monitor436.model.event import Event, Field
 from monitor436.model.keys.enrolment import Bound
-from monitor436.model.rollup import Rollup, Sample
+from monitor436.model.metrics.rollup import Rollup, Sample
 from monitor436.model.server import budget
 from monitor436.model.settings.whole import Settings
 from monitor436.planfolder import read_planbook

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from monitor436.model.exposition import FAMILIES
+from monitor436.model.metrics.exposition import FAMILIES
 from tests.test_layers import ROOT
 
 OURS = re.compile(r"\b(?:monitor436|process)_[a-z0-9_]+")

@@ -280,8 +280,8 @@ class CheckerTests(unittest.TestCase):
         self.assertIn("beside", self.wrong("monitor436.bus", "from monitor436 import periodic"))
         self.assertIn("beside", self.wrong("monitor436.services.x", "from monitor436.services.plans import Plans"))
         self.assertIn("above", self.wrong("monitor436.bus", "from monitor436.services.plans import Plans"))
-        self.assertIn("beside", self.wrong("monitor436.probes.http", "from monitor436.storage import sqlite"))
-        self.assertEqual(self.wrong("monitor436.probes.http", "from monitor436.probes import Result"), "")
+        self.assertIn("beside", self.wrong("monitor436.probes.web.http", "from monitor436.storage import sqlite"))
+        self.assertEqual(self.wrong("monitor436.probes.web.http", "from monitor436.probes import Result"), "")
         self.assertEqual(self.wrong("monitor436.services.x", "from monitor436.bus import EventBus\nimport treq"), "")
 
     def test_only_doors_import_the_reactor(self) -> None:

@@ -11,10 +11,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from monitor436.cli.credentials import Certificate, Credentials, Nobody, TokenFile
-from monitor436.cli.posting import Reply, Unreached
-from monitor436.cli.publishing import Publishing, Receiver
 from monitor436.cli.push import push
+from monitor436.cli.pushed.credentials import Certificate, Credentials, Nobody, TokenFile
+from monitor436.cli.pushed.posting import Reply, Unreached
+from monitor436.cli.pushed.publishing import Publishing, Receiver
 
 URL = "http://monitor:4380/api/perf"
 PROBLEM = b'{"title": "Unprocessable Content", "detail": "cpu is \\u001b[31mtoo late"}'

@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 import msgspec
 from rich.console import Console
 
-from monitor436.cli import asking, report_charts, report_files, report_text
-from monitor436.cli.report_page import page
-from monitor436.model.fleet_report import BOUNDS, Report, Round, report
-from monitor436.model.inventory import read_inventory
-from monitor436.model.since import since
-from monitor436.model.statuses import Question, read_status
-from monitor436.model.versions import Versus, against
+from monitor436.cli.reporting import asking, report_charts, report_files, report_text
+from monitor436.cli.reporting.report_page import page
+from monitor436.model.fleet.fleet_report import BOUNDS, Report, Round, report
+from monitor436.model.fleet.inventory import read_inventory
+from monitor436.model.fleet.since import since
+from monitor436.model.fleet.statuses import Question, read_status
+from monitor436.model.fleet.versions import Versus, against
 from monitor436.probes.probe import HTTP_REASONS, Answer, Failed, Target
 from tests.test_cli import CommandCase
 from tests.test_docs import blocks, read, rows, section, ticked
@@ -148,7 +148,7 @@ class RoundTests(unittest.TestCase):
 
 
 def _counted(pair: tuple[str, tuple[int, int], tuple[int, int]]) -> Any:
-    from monitor436.model.interval import Counted
+    from monitor436.model.fleet.interval import Counted
 
     return pair[0], Counted(*pair[1]), Counted(*pair[2])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from monitor436.model.rows import Row, Tally, read_row
+from monitor436.model.sweep.rows import Row, Tally, read_row
 from monitor436.queues.row_file import RowFile
 
 

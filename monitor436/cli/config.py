@@ -16,7 +16,7 @@ from monitor436.model.settings.polls import Poll
 from monitor436.model.settings.whole import Settings
 from monitor436.model.source import Problem, SettingsError, Source
 from monitor436.planfolder import read_planbook
-from monitor436.probes.tls import TlsOptions, creators
+from monitor436.probes.web.tls import TlsOptions, creators
 from monitor436.yaml_source import read_source
 
 REFUSED = 2  # exit status, as for a wrong command line

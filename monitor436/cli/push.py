@@ -11,11 +11,11 @@ import click
 import psutil
 from twisted.internet.defer import Deferred
 
-from monitor436.cli.credentials import Certificate, Credentials, Nobody, TokenFile
-from monitor436.cli.posting import Poster, Trust
-from monitor436.cli.publishing import Publishing, Receiver
-from monitor436.model.inventory import read_line
-from monitor436.probes.tls import TlsOptions
+from monitor436.cli.pushed.credentials import Certificate, Credentials, Nobody, TokenFile
+from monitor436.cli.pushed.posting import Poster, Trust
+from monitor436.cli.pushed.publishing import Publishing, Receiver
+from monitor436.model.fleet.inventory import read_line
+from monitor436.probes.web.tls import TlsOptions
 
 FLUSH = 2.0  # seconds that the last sample has when the command is told to stop
 PERF = "/api/perf"

@@ -9,22 +9,22 @@ import click
 from msgspec import json, to_builtins
 from rich.console import Console
 
-from monitor436.cli import report_files as files
-from monitor436.cli.asking import Asking, ask
-from monitor436.cli.report_options import Options, with_options
-from monitor436.cli.report_page import page
-from monitor436.cli.report_text import print_report, print_since, summary
+from monitor436.cli.reporting import report_files as files
+from monitor436.cli.reporting.asking import Asking, ask
+from monitor436.cli.reporting.report_options import Options, with_options
+from monitor436.cli.reporting.report_page import page
+from monitor436.cli.reporting.report_text import print_report, print_since, summary
 from monitor436.inventory_file import decoded
-from monitor436.model.fleet_report import Report
-from monitor436.model.fleet_report import report as reported
-from monitor436.model.gate import OK
-from monitor436.model.inventory import Inventory, read_inventory
-from monitor436.model.since import Since, since
+from monitor436.model.fleet.fleet_report import Report
+from monitor436.model.fleet.fleet_report import report as reported
+from monitor436.model.fleet.gate import OK
+from monitor436.model.fleet.inventory import Inventory, read_inventory
+from monitor436.model.fleet.since import Since, since
+from monitor436.model.fleet.statuses import Question, Wanted
 from monitor436.model.source import SettingsError
-from monitor436.model.statuses import Question, Wanted
-from monitor436.probes.http import HttpProbe
 from monitor436.probes.probe import Target
-from monitor436.probes.tls import TlsOptions, creators
+from monitor436.probes.web.http import HttpProbe
+from monitor436.probes.web.tls import TlsOptions, creators
 
 REFUSED = 3  # exit status: the gate was missed
 TOLD = 50  # bad lines, and lines that say the same

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from monitor436.cli.uptime_options import with_options, with_ssh_options
+from monitor436.cli.over_ssh.uptime_options import with_options, with_ssh_options
 
 ON_MANY_MACHINES = {
     "send": "put a file's hosts into a queue",
@@ -38,7 +38,9 @@ class Uptime(click.Command):
 
 
 def _inner(name: str) -> click.Command:
-    command: click.Command = getattr(importlib.import_module(f"monitor436.cli.uptime_{name}"), f"uptime_{name}")
+    command: click.Command = getattr(
+        importlib.import_module(f"monitor436.cli.over_ssh.uptime_{name}"), f"uptime_{name}"
+    )
     return command
 
 
@@ -56,6 +58,6 @@ def uptime(**words: Any) -> None:
     monitor436 uptime fleet.txt --command 'uname -r' --gather
     monitor436 uptime fleet.txt --ssh --ssh-option ProxyJump=bastion
     """
-    from monitor436.cli.sweeping import sweep
+    from monitor436.cli.over_ssh.sweeping import sweep
 
     sweep(words)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from monitor436.probes.exchange import Exchange
 from monitor436.probes.names import Names
 from monitor436.probes.probe import Target
+from monitor436.probes.web.exchange import Exchange
 
 
 class TcpProbe:

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from monitor436.agent.event import PLAN_REFUSED
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.inventory import Listed
+from monitor436.model.fleet.inventory import Listed
 from monitor436.model.plans.planbook import Planbook
 from monitor436.model.plans.planfile import status_target
 from monitor436.model.source import SettingsError

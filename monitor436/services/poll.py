@@ -14,16 +14,16 @@ from twisted.logger import Logger
 
 from monitor436.inventory_file import Stamp, inventory_stamp, read_inventory_file
 from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_REFUSED, POLL_UNTRUSTED, Event
-from monitor436.model.inventory import Listed, read_line
-from monitor436.model.polls import Found, Kept, Polled, suspicion
+from monitor436.model.fleet.inventory import Listed, read_line
+from monitor436.model.fleet.polls import Found, Kept, Polled, suspicion
+from monitor436.model.fleet.statuses import APPLICATION, VERSION, Question, StatusError, read_status
 from monitor436.model.settings.polls import Poll
 from monitor436.model.source import Problem, SettingsError
-from monitor436.model.statuses import APPLICATION, VERSION, Question, StatusError, read_status
 from monitor436.periodic import Periodic
-from monitor436.probes.http import HttpProbe
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Probe, Target
-from monitor436.probes.tls import TlsOptions
+from monitor436.probes.web.http import HttpProbe
+from monitor436.probes.web.tls import TlsOptions
 
 PULSE = 0.1  # seconds between two samples of how late this process is
 NO_FILE: Stamp = (0, 0, 0)
@@ -41,7 +41,7 @@ def http_probe(poll: Poll, reactor: Any) -> Probe:
     try:
         if not poll.follow:
             return HttpProbe(reactor, poll.timeout, poll.headers.items(), tls)
-        from monitor436.probes.following import FollowingProbe  # treq, for those who need it
+        from monitor436.probes.web.following import FollowingProbe  # treq, for those who need it
 
         return FollowingProbe(reactor, poll.timeout, poll.headers.items(), tls, follow=poll.follow)
     except (OSError, ValueError) as wrong:

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
 from monitor436.model.event import POLL_REFUSED, Event
-from monitor436.model.polls import Kept, Polled
+from monitor436.model.fleet.polls import Kept, Polled
 from monitor436.model.settings.polls import Poll
 from monitor436.model.source import SettingsError
 from monitor436.services.poll import Announced, PollService, State, read_kept

@@ -14,16 +14,16 @@ from twisted.logger import Logger
 
 from monitor436.inventory_file import inventory_stamp
 from monitor436.model.event import HOST_DOWN, SWEEP_REFUSED, Event
-from monitor436.model.polls import Found, suspicion
-from monitor436.model.remote import Result
+from monitor436.model.fleet.polls import Found, suspicion
 from monitor436.model.settings.sweeps import Sweep
 from monitor436.model.source import SettingsError
-from monitor436.model.sweeps import Agents, SweepKept, Swept
+from monitor436.model.sweep.remote import Result
+from monitor436.model.sweep.sweeps import Agents, SweepKept, Swept
 from monitor436.periodic import Periodic
 from monitor436.probes.names import Names
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Probe, Target
-from monitor436.probes.ssh_sweep import judged, ssh_probe, ssh_targets
+from monitor436.probes.ssh.ssh_sweep import judged, ssh_probe, ssh_targets
 from monitor436.state_folder import left_over
 
 PULSE = 0.1  # seconds between two samples of how late this process is

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from monitor436.model.rollup import Series, Window
+from monitor436.model.metrics.rollup import Series, Window
 from monitor436.web.route import Call, Query, Refusal, Route
 
 MOST = 500  # series in an answer

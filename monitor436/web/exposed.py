@@ -12,9 +12,9 @@ import psutil
 
 from monitor436 import __version__
 from monitor436.model.event import KINDS, Event
-from monitor436.model.exposition import Sample
+from monitor436.model.fleet.polls import Kept
 from monitor436.model.hosts.host import DOWN, LATE, STOPPED, UNKNOWN, UP, Host
-from monitor436.model.polls import Kept
+from monitor436.model.metrics.exposition import Sample
 from monitor436.model.status.board import Board
 from monitor436.model.status.change import RANKS
 from monitor436.model.status.latest import Latest

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from monitor436.model.exposition import (
+from monitor436.model.metrics.exposition import (
     FAMILIES,
     OPENMETRICS,
     TEXT,

@@ -9,10 +9,10 @@ from twisted.internet.task import deferLater
 
 from monitor436.event_pages import EventPages
 from monitor436.model.event import Event
-from monitor436.model.polls import Kept
+from monitor436.model.fleet.polls import Kept
 from monitor436.model.status.board import Board
 from monitor436.model.status.latest import Latest
-from monitor436.model.sweeps import SweepKept
+from monitor436.model.sweep.sweeps import SweepKept
 from monitor436.web import exposed
 from monitor436.web.checks import CheckPages
 from monitor436.web.events import EventPage

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, Struct
 
-from monitor436.model.perf import Summary, host_name, moment, number, summaries
-from monitor436.model.rollup import Sample, Series
+from monitor436.model.metrics.perf import Summary, host_name, moment, number, summaries
+from monitor436.model.metrics.rollup import Sample, Series
 from monitor436.web.route import Call, Refusal, Route
 
 MOST = 64 << 10  # bytes of a post of one host

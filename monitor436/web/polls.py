@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
-from monitor436.model.polls import Kept, Seen, Summary
+from monitor436.model.fleet.polls import Kept, Seen, Summary
 from monitor436.web.route import Call, Query, Refusal, Route
 
 MOST = 10_000  # targets in an answer

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from monitor436.model.polls import Summary
-from monitor436.model.sweeps import SweepKept
+from monitor436.model.fleet.polls import Summary
+from monitor436.model.sweep.sweeps import SweepKept
 from monitor436.web.polls import QUERY, asked_for, brief, missing
 from monitor436.web.route import Call, Route
 

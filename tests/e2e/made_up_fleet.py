@@ -21,16 +21,16 @@ from monitor436.application import make_service
 from monitor436.last_seen import Snapshot
 from monitor436.links import Links
 from monitor436.model.event import Event, Severity
+from monitor436.model.fleet.polls import Kept, Summary
+from monitor436.model.fleet.polls import Seen as Target
 from monitor436.model.hosts.host import Seen
-from monitor436.model.polls import Kept, Summary
-from monitor436.model.polls import Seen as Target
-from monitor436.model.rollup import Sample
+from monitor436.model.metrics.rollup import Sample
 from monitor436.model.settings.events import Events
 from monitor436.model.settings.hosts import Heartbeat
 from monitor436.model.settings.polls import Poll
 from monitor436.model.settings.sweeps import Sweep
 from monitor436.model.settings.whole import Settings
-from monitor436.model.sweeps import Last, SweepKept
+from monitor436.model.sweep.sweeps import Last, SweepKept
 from monitor436.state_folder import LINKS, ROSTER
 from tests.e2e.servers import on_loopback
 

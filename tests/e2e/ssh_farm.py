@@ -16,7 +16,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from monitor436.demo.ssh_hosts import Answers, SshHost, known_line, new_key, proc_uptime
-from monitor436.model.remote import Said
+from monitor436.model.sweep.remote import Said
 
 USER = "sweeper"
 SECONDS = 5_677_620.0  # 65 days, 17:07

@@ -15,9 +15,9 @@ import psutil
 from twisted.internet import reactor as the_reactor
 from twisted.trial.unittest import TestCase
 
-from monitor436.probes.http import HttpProbe
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Target
+from monitor436.probes.web.http import HttpProbe
 
 reactor: Any = the_reactor
 TIMEOUT = 2.0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from monitor436.model.exposition import (
+from monitor436.model.metrics.exposition import (
     FAMILIES,
     MOST_LABEL,
     Family,

@@ -2,7 +2,7 @@
 
 import unittest
 
-from monitor436.model.folding import folded
+from monitor436.model.sweep.folding import folded
 
 
 class FoldingTests(unittest.TestCase):

@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor436.model.gate import Gate
+from monitor436.model.fleet.gate import Gate
 
 
 class GateTests(unittest.TestCase):

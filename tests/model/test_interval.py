@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor436.model.interval import Counted, difference, enough, together, told, wilson
+from monitor436.model.fleet.interval import Counted, difference, enough, together, told, wilson
 
 # Computed with statsmodels 0.15.0: proportion_confint(well, of, 1 - confidence, "wilson").
 INTERVALS = [

@@ -5,7 +5,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor436.model.inventory import MOST, Listed, pattern_problem, read_inventory, read_line
+from monitor436.model.fleet.inventory import MOST, Listed, pattern_problem, read_inventory, read_line
 from monitor436.model.source import SettingsError
 
 

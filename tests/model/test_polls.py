@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_UNTRUSTED, Event
-from monitor436.model.polls import ROUNDS, Found, Kept, Polled, suspicion
+from monitor436.model.fleet.polls import ROUNDS, Found, Kept, Polled, suspicion
 
 SHOP = ("shop", "2.1")
 

@@ -3,7 +3,7 @@
 import random
 import unittest
 
-from monitor436.model.push import LONGEST, SHORTEST, TRUSTED_WAIT, Backlog, Measured
+from monitor436.model.metrics.push import LONGEST, SHORTEST, TRUSTED_WAIT, Backlog, Measured
 
 
 def sample(at: int) -> Measured:

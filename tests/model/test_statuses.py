@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor436.model.statuses import (
+from monitor436.model.fleet.statuses import (
     LARGEST,
     Question,
     StatusError,

@@ -8,8 +8,8 @@ from monitor436.model.event import AGENT_DEAD, HOST_REBOOTED, SWEEP_FAILED, SWEE
 from monitor436.model.hosts.host import DOWN, UP
 from monitor436.model.hosts.known_as import KnownAs
 from monitor436.model.hosts.roster import Roster
-from monitor436.model.remote import Result
-from monitor436.model.sweeps import Agent, SweepKept, Swept
+from monitor436.model.sweep.remote import Result
+from monitor436.model.sweep.sweeps import Agent, SweepKept, Swept
 
 HOSTS = {"root@web1": "web1.example", "web2": "web2", "web3": "web3", "web4": "web4"}
 

@@ -5,7 +5,7 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor436.model.uptime import UptimeError, printed, read_boot, read_uptime, went_back
+from monitor436.model.sweep.uptime import UptimeError, printed, read_boot, read_uptime, went_back
 
 DAY, HOUR, MINUTE = 86400, 3600, 60
 PRINTED = {

@@ -8,11 +8,11 @@ from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from monitor436.probes.bodies import SMALL, Bodies
-from monitor436.probes.following import FollowingProbe
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Failure
-from monitor436.probes.tls import TlsOptions
+from monitor436.probes.web.bodies import SMALL, Bodies
+from monitor436.probes.web.following import FollowingProbe
+from monitor436.probes.web.tls import TlsOptions
 from tests.probes import certificates
 from tests.probes.servers import Server, ok
 from tests.probes.test_http import ProbeCase, Timed, turn

@@ -4,10 +4,10 @@ from typing import Any
 
 from twisted.internet import reactor as the_reactor
 
-from monitor436.probes.following import FollowingProbe
-from monitor436.probes.hops import Hop, is_inside, onward
 from monitor436.probes.names import Names
 from monitor436.probes.probe import Failure
+from monitor436.probes.web.following import FollowingProbe
+from monitor436.probes.web.hops import Hop, is_inside, onward
 from tests.probes import test_http as plain
 from tests.probes.servers import Server, ok
 
@@ -88,7 +88,7 @@ class RedirectTests(plain.ProbeCase):
         probe = self.http(2.0, names=Names(reactor, public.__getitem__), follow=3)
         self.assertEqual(await probe.probe(farm.target()), b"secret")
 
-        from monitor436.probes.ways import Way, agent_on
+        from monitor436.probes.web.ways import Way, agent_on
 
         way = Way(reactor, probe._names, probe._creator, 2.0)
         way.inside = False

@@ -15,12 +15,12 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from monitor436.probes.http import HttpProbe
 from monitor436.probes.names import Names
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Failure, Target
 from monitor436.probes.tcp import TcpProbe
-from monitor436.probes.tls import TlsOptions
+from monitor436.probes.web.http import HttpProbe
+from monitor436.probes.web.tls import TlsOptions
 from tests.probes.certificates import certificate
 from tests.probes.servers import Farm, Server, ok
 

@@ -8,7 +8,7 @@ import unittest
 from base64 import b64encode
 from pathlib import Path
 
-from monitor436.probes.known_hosts import CHANGED, KNOWN, REVOKED, UNKNOWN, KnownHosts
+from monitor436.probes.ssh.known_hosts import CHANGED, KNOWN, REVOKED, UNKNOWN, KnownHosts
 
 TYPE = "ssh-ed25519"
 ONE, TWO = b"the key of one", b"the key of two"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor436.probes.probe import HTTP_REASONS, Failure
-from monitor436.probes.reading import MOST_HEAD, Reading
+from monitor436.probes.web.reading import MOST_HEAD, Reading
 
 LIMIT = 1000
 

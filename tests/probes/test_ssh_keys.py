@@ -17,10 +17,20 @@ from twisted.test import iosim
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.demo.ssh_hosts import new_key
-from monitor436.probes.openssh import OpenSshProbe
 from monitor436.probes.probe import Failure, Target
-from monitor436.probes.ssh_keys import LIST, LISTED, SIGN, SIGNED, FileKey, KeyRefused, algorithm, read_key, usual_keys
-from monitor436.probes.ssh_ring import KeyRing
+from monitor436.probes.ssh.openssh import OpenSshProbe
+from monitor436.probes.ssh.ssh_keys import (
+    LIST,
+    LISTED,
+    SIGN,
+    SIGNED,
+    FileKey,
+    KeyRefused,
+    algorithm,
+    read_key,
+    usual_keys,
+)
+from monitor436.probes.ssh.ssh_ring import KeyRing
 
 
 class FileTests(SynchronousTestCase):

@@ -12,8 +12,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_REFUSED, POLL_UNTRUSTED, Event
-from monitor436.model.inventory import Listed
-from monitor436.model.polls import Kept, Seen
+from monitor436.model.fleet.inventory import Listed
+from monitor436.model.fleet.polls import Kept, Seen
 from monitor436.model.settings.polls import Poll
 from monitor436.probes.probe import Failure, Target
 from monitor436.services.poll import PollService, read_kept

@@ -14,10 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from monitor436.demo.ssh_hosts import SshHost, known_line, new_key, proc_uptime
 from monitor436.model.event import AGENT_DEAD, HOST_DOWN, HOST_REBOOTED, SWEEP_FAILED, SWEEP_REFUSED, Event
 from monitor436.model.hosts.host import DOWN, UP
-from monitor436.model.remote import Said, write_said
 from monitor436.model.settings.sweeps import Sweep
 from monitor436.model.source import Problem, SettingsError
-from monitor436.model.sweeps import Agent
+from monitor436.model.sweep.remote import Said, write_said
+from monitor436.model.sweep.sweeps import Agent
 from monitor436.probes.probe import Failure, Target
 from monitor436.services.sweeps import Sweeps, SweepService, read_kept
 from tests.probes.ssh_net import Net

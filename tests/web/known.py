@@ -12,13 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.journal import Journal
 from monitor436.model.event import Event
+from monitor436.model.fleet.polls import Kept
 from monitor436.model.hosts.roster import Roster
-from monitor436.model.polls import Kept
 from monitor436.model.server.lag import Lag, Stopwatch
 from monitor436.model.settings.http import Http
 from monitor436.model.settings.metrics import Metrics
 from monitor436.model.status.board import Board
-from monitor436.model.sweeps import SweepKept
+from monitor436.model.sweep.sweeps import SweepKept
 from monitor436.services.event_log import lines
 from monitor436.services.health import Gauges
 from monitor436.services.rollups import Rollups

@@ -18,8 +18,8 @@ from monitor436.links import LIFE, LinkError, Links
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.keys.tokens import Tokens
+from monitor436.model.metrics.rollup import Sample
 from monitor436.model.plans.planbook import Planbook
-from monitor436.model.rollup import Sample
 from monitor436.model.settings.http import Http
 from monitor436.web import sessions
 from monitor436.web.dashboard import Dashboard

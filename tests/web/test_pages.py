@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 from monitor436.agent import event as agent
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.exposition import OPENMETRICS, TEXT
-from monitor436.model.polls import Kept, Seen, Summary
+from monitor436.model.fleet.polls import Kept, Seen, Summary
+from monitor436.model.metrics.exposition import OPENMETRICS, TEXT
 from monitor436.model.status.board import Board
 from monitor436.model.status.kept import kept, restore
 from monitor436.model.status.latest import MOST_TEXT, MOST_VALUES, Latest, Words

@@ -9,8 +9,8 @@ from msgspec import json
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from monitor436.model.perf import host_name, moment, summaries
-from monitor436.model.rollup import Series, Window
+from monitor436.model.metrics.perf import host_name, moment, summaries
+from monitor436.model.metrics.rollup import Series, Window
 from monitor436.web.perf import AT_ONCE, MOST_UNDER_WAY, Perf
 from tests.web.conversation import NOW, WEB1, Conversation, ask, door, request
 from tests.web.known import OPEN, PagesCase

@@ -3,8 +3,8 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from monitor436.model.polls import Kept, Seen, Summary
-from monitor436.model.sweeps import Last, SweepKept
+from monitor436.model.fleet.polls import Kept, Seen, Summary
+from monitor436.model.sweep.sweeps import Last, SweepKept
 from monitor436.web.sweeps import SweepPages
 from tests.web.conversation import ask, door
 from tests.web.known import OPEN

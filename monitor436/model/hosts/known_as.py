@@ -3,7 +3,7 @@
 import re
 
 from monitor436.model.hosts.roster import Roster
-from monitor436.model.sweeps import Agent
+from monitor436.model.sweep.sweeps import Agent
 
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from monitor436.agent import plan
 from monitor436.agent.wire import HOST_NAME
-from monitor436.model.inventory import Listed, read_line
+from monitor436.model.fleet.inventory import Listed, read_line
 from monitor436.model.source import Mark, Path, Problem, Source
 
 MAX_HOSTS = 10_000  # names and patterns in one list of hosts

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Struct
 
 from monitor436.agent.plan import spelt
-from monitor436.model.inventory import PATTERN, pattern_problem, read_line
+from monitor436.model.fleet.inventory import PATTERN, pattern_problem, read_line
 from monitor436.model.settings.said import DAY, why
 from monitor436.model.source import Path
 from monitor436.model.units import Duration, FilePath

@@ -1,0 +1,1 @@
+"""What `monitor436 push` is made of."""

@@ -1,0 +1,1 @@
+"""What `monitor436 report` is made of."""

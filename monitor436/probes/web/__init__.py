@@ -1,0 +1,1 @@
+"""What asks a web page: connections and answers, redirects, TLS."""
