@@ -65,10 +65,10 @@ def ours(place: Place) -> Measured:
 
     from monitor436.probes.poller import Poller
     from monitor436.probes.probe import Answer, Target
+    from monitor436.probes.ssh.client import Limits, SshProbe
+    from monitor436.probes.ssh.keys import read_key
     from monitor436.probes.ssh.known_hosts import KnownHosts
-    from monitor436.probes.ssh.ssh import Limits, SshProbe
-    from monitor436.probes.ssh.ssh_keys import read_key
-    from monitor436.probes.ssh.ssh_ring import KeyRing
+    from monitor436.probes.ssh.ring import KeyRing
 
     targets = [Target(host, f"ssh://{host}:{place.port}", host, place.port) for host in place.hosts]
     result: list[Measured] = []

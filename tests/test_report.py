@@ -15,10 +15,11 @@ from xml.etree import ElementTree
 import msgspec
 from rich.console import Console
 
-from monitor436.cli.reporting import asking, report_charts, report_files, report_text
-from monitor436.cli.reporting.report_page import page
-from monitor436.model.fleet.fleet_report import BOUNDS, Report, Round, report
+from monitor436.cli.reporting import asking, charts, files
+from monitor436.cli.reporting import text as told_as
+from monitor436.cli.reporting.page import page
 from monitor436.model.fleet.inventory import read_inventory
+from monitor436.model.fleet.report import BOUNDS, Report, Round, report
 from monitor436.model.fleet.since import since
 from monitor436.model.fleet.statuses import Question, read_status
 from monitor436.model.fleet.versions import Versus, against
@@ -71,7 +72,7 @@ def asked_by(question: Question, *results: Answer | Failed) -> Round:
 def shown(given: Report, every: bool = False, width: int = 200) -> str:
     """As a terminal without colours shows it."""
     console = Console(file=io.StringIO(), width=width)
-    report_text.print_report(console, given, every)
+    told_as.print_report(console, given, every)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert isinstance(text, str)
     return text
@@ -181,7 +182,7 @@ class SinceTests(unittest.TestCase):
         self.assertEqual((change.moved, change.new, change.gone), ([], [], []))
         self.assertEqual(len(change.again), 15)
         console = Console(file=io.StringIO(), width=200)
-        report_text.print_since(console, change)
+        told_as.print_since(console, change)
         self.assertIn("+1.5 points QoS", console.file.getvalue())  # type: ignore[attr-defined]
 
 
@@ -217,7 +218,7 @@ class TextTests(unittest.TestCase):
     def test_only_all_is_a_hundred_percent(self) -> None:
         """And only none is none."""
         percents = {100: "100", 0: "0", 99.99999: ">99.9999", 0.00001: "<0.0001", 99.5: "99.5", 100 / 3: "33.3333"}
-        self.assertEqual({value: report_text.percent(value) for value in percents}, percents)
+        self.assertEqual({value: told_as.percent(value) for value in percents}, percents)
 
     def test_text_of_strangers_moves_no_cursor(self) -> None:
         """Nor is it markup."""
@@ -235,27 +236,27 @@ class FileTests(CommandCase):
 
     def test_sums_begin_as_they_always_did(self) -> None:
         """Application, Version, Success_Count."""
-        head, old, new = self.rows(report_files.sums_csv(FEW_FAIL))
+        head, old, new = self.rows(files.sums_csv(FEW_FAIL))
         self.assertEqual(head[:3], ["Application", "Version", "Success_Count"])
         self.assertEqual(old[:3], ["shop", "1.9", "4995000"])
         self.assertEqual(len({len(head), len(old), len(new)}), 1)
 
     def test_failures_are_rows_with_host_and_class(self) -> None:
         """A file of their own: the first is for sums."""
-        head, first, *_ = self.rows(report_files.failures_csv(MANY_FAIL))
+        head, first, *_ = self.rows(files.failures_csv(MANY_FAIL))
         self.assertEqual((head[0], head[2], first[0], first[2]), ("Host", "Reason", "h980", "refused"))
 
     def test_no_cell_is_a_formula(self) -> None:
         """Nor does one end its row."""
         for formula in ("=1+1", "+1", "-1", "@SUM(A1)"):
-            rows = self.rows(report_files.sums_csv(made(answer(1, formula, EVIL + "\r\n"))))
+            rows = self.rows(files.sums_csv(made(answer(1, formula, EVIL + "\r\n"))))
             self.assertEqual((len(rows), rows[1][0]), (2, f"'{formula}"))
             self.assertTrue(rows[1][1].isprintable())
 
     def test_nothing_that_is_there_is_written_over(self) -> None:
         """Nor followed, if it is a link."""
         (self.folder / "7.csv").symlink_to(self.folder / "elsewhere")
-        path = report_files.write_new(self.folder, 7, ".csv", "new")
+        path = files.write_new(self.folder, 7, ".csv", "new")
         self.assertEqual((path.name, path.read_text()), ("8.csv", "new"))
         self.assertFalse((self.folder / "elsewhere").exists())
 
@@ -263,7 +264,7 @@ class FileTests(CommandCase):
         """Whole."""
         for given in (FEW_FAIL, MANY_FAIL, STRANGE):
             (self.folder / "last.json").write_bytes(msgspec.json.encode(given))
-            self.assertEqual(report_files.read_report(str(self.folder / "last.json")), given)
+            self.assertEqual(files.read_report(str(self.folder / "last.json")), given)
 
     def test_what_is_no_report_is_told(self) -> None:
         """In one sentence."""
@@ -271,9 +272,9 @@ class FileTests(CommandCase):
         for bad in (b"", b"[]", b"{}", b'{"at": "now"}', b"\xff", b"[" * 100_000):
             path.write_bytes(bad)
             with self.assertRaisesRegex(ValueError, "is no report that"):
-                report_files.read_report(str(path))
+                files.read_report(str(path))
         with self.assertRaisesRegex(ValueError, "No such file"):
-            report_files.read_report(str(self.folder / "none"))
+            files.read_report(str(self.folder / "none"))
 
 
 class Page(HTMLParser):
@@ -330,11 +331,9 @@ class PageTests(unittest.TestCase):
                 self.assertTrue(tree.get("aria-label"))
                 for shape in tree.iter():
                     for name in ("x", "x1", "x2", "cx"):
-                        self.assertTrue(0 <= float(shape.get(name, 0)) <= report_charts.WIDTH, (chart, name))
+                        self.assertTrue(0 <= float(shape.get(name, 0)) <= charts.WIDTH, (chart, name))
                     self.assertGreaterEqual(float(shape.get("width", 0)), 0)
-                    self.assertLessEqual(
-                        float(shape.get("x", 0)) + float(shape.get("width", 0)), report_charts.WIDTH + 0.1
-                    )
+                    self.assertLessEqual(float(shape.get("x", 0)) + float(shape.get("width", 0)), charts.WIDTH + 0.1)
                     drawn += 1
         self.assertGreater(drawn, 100)
 

@@ -9,16 +9,16 @@ import click
 from msgspec import json, to_builtins
 from rich.console import Console
 
-from monitor436.cli.reporting import report_files as files
+from monitor436.cli.reporting import files
 from monitor436.cli.reporting.asking import Asking, ask
-from monitor436.cli.reporting.report_options import Options, with_options
-from monitor436.cli.reporting.report_page import page
-from monitor436.cli.reporting.report_text import print_report, print_since, summary
+from monitor436.cli.reporting.options import Options, with_options
+from monitor436.cli.reporting.page import page
+from monitor436.cli.reporting.text import print_report, print_since, summary
 from monitor436.inventory_file import decoded
-from monitor436.model.fleet.fleet_report import Report
-from monitor436.model.fleet.fleet_report import report as reported
 from monitor436.model.fleet.gate import OK
 from monitor436.model.fleet.inventory import Inventory, read_inventory
+from monitor436.model.fleet.report import Report
+from monitor436.model.fleet.report import report as reported
 from monitor436.model.fleet.since import Since, since
 from monitor436.model.fleet.statuses import Question, Wanted
 from monitor436.model.source import SettingsError

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from monitor436.cli.over_ssh.uptime_options import with_options, with_ssh_options
+from monitor436.cli.over_ssh.options import with_options, with_ssh_options
 
 ON_MANY_MACHINES = {
     "send": "put a file's hosts into a queue",
@@ -38,9 +38,8 @@ class Uptime(click.Command):
 
 
 def _inner(name: str) -> click.Command:
-    command: click.Command = getattr(
-        importlib.import_module(f"monitor436.cli.over_ssh.uptime_{name}"), f"uptime_{name}"
-    )
+    module = importlib.import_module(f"monitor436.cli.over_ssh.{name}")
+    command: click.Command = getattr(module, f"uptime_{name}")
     return command
 
 

@@ -12,7 +12,7 @@ from monitor436.demo.status_pages import FAILING, PAGES
 from monitor436.model import event as kinds
 from monitor436.model.audit.proof import Proof
 from monitor436.model.event import Event
-from monitor436.model.fleet.fleet_report import Report
+from monitor436.model.fleet.report import Report
 from monitor436.model.words import count
 
 PATIENCE = 15.0  # seconds for what must happen; most takes less than two

@@ -20,7 +20,7 @@ from twisted.cred.portal import IRealm, Portal
 from zope.interface import implementer
 
 from monitor436.model.sweep.remote import Said
-from monitor436.probes.ssh.ssh_transport import Quiet
+from monitor436.probes.ssh.transport import Quiet
 
 Answers = Callable[[bytes], Said | None]  # what comes of a command; None: nothing ever
 ERRORS = 1  # the kind of extended data that complaints are, RFC 4254 section 5.2

@@ -12,8 +12,8 @@ from twisted.logger import Logger
 
 from monitor436.agent.event import METRIC
 from monitor436.model.event import METRICS_GAP, METRICS_LIMITED, METRICS_STORE, Event
+from monitor436.model.metrics.line import HOUR, HOURS, MINUTE, Part, Window, merged
 from monitor436.model.metrics.rollup import Latest, Refused, Rollup, Sample, Series
-from monitor436.model.metrics.rollup_line import HOUR, HOURS, MINUTE, Part, Window, merged
 from monitor436.model.settings.metrics import Metrics, Role
 from monitor436.periodic import Periodic
 from monitor436.storage.store import Store, StoreAway

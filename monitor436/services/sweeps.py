@@ -23,7 +23,7 @@ from monitor436.periodic import Periodic
 from monitor436.probes.names import Names
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Probe, Target
-from monitor436.probes.ssh.ssh_sweep import judged, ssh_probe, ssh_targets
+from monitor436.probes.ssh.sweep import judged, ssh_probe, ssh_targets
 from monitor436.state_folder import left_over
 
 PULSE = 0.1  # seconds between two samples of how late this process is

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from monitor436.model.metrics.line import Part
 from monitor436.model.metrics.rollup import Latest
-from monitor436.model.metrics.rollup_line import Part
 from monitor436.storage.store import Opened, Store
 
 

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 from msgspec import MsgspecError, json
 
+from monitor436.model.metrics.line import HOUR, MINUTE, Part, Window
 from monitor436.model.metrics.rollup import Latest
-from monitor436.model.metrics.rollup_line import HOUR, MINUTE, Part, Window
 from monitor436.redis_link import RedisAway
 from monitor436.storage.life import Life, here
 from monitor436.storage.store import Opened, Store, StoreAway

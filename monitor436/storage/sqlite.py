@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from monitor436.model.metrics.line import HOUR, HOURS, MINUTE, MINUTES, Part, Window
 from monitor436.model.metrics.rollup import Latest
-from monitor436.model.metrics.rollup_line import HOUR, HOURS, MINUTE, MINUTES, Part, Window
 from monitor436.storage.life import Life, here
 from monitor436.storage.store import Opened, Store, StoreAway
 

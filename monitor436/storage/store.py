@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from monitor436.model.metrics.line import Part
 from monitor436.model.metrics.rollup import Latest
-from monitor436.model.metrics.rollup_line import Part
 from monitor436.model.settings.whole import Settings
 
 FILE = "summaries.sqlite"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from monitor436.model.hosts.host import Host, Seen
-from monitor436.model.hosts.host_rows import HostRow, Listed, listed, row
+from monitor436.model.hosts.rows import HostRow, Listed, listed, row
 from monitor436.model.status.board import Board
 
 LOOK = 1.0  # seconds between two looks at every host: many may watch, and there may be thousands

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from monitor436.model.event import Severity
-from monitor436.model.hosts.host_rows import SORTS, STATES, HostRow, Wanted, chosen
+from monitor436.model.hosts.rows import SORTS, STATES, HostRow, Wanted, chosen
 from monitor436.web.fleet import Fleet
 from monitor436.web.route import Call, Query, Refusal, Route
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from monitor436.model.hosts.host import UP
-from monitor436.model.hosts.host_rows import HostRow, Wanted, chosen
+from monitor436.model.hosts.rows import HostRow, Wanted, chosen
 from monitor436.model.status.worst import tally
 from monitor436.web.fleet import Fleet
 from monitor436.web.route import Call, Route

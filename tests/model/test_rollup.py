@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor436.model.metrics.line import HOUR, HOURS, MINUTE, MINUTES, Part, Window, merged
 from monitor436.model.metrics.rollup import AHEAD, Refused, Rollup, Sample
-from monitor436.model.metrics.rollup_line import HOUR, HOURS, MINUTE, MINUTES, Part, Window, merged
 from monitor436.model.server import budget
 
 NOON = 1_700_006_400.0  # a full hour

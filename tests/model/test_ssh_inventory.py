@@ -3,7 +3,7 @@
 import unittest
 
 from monitor436.model.source import SettingsError
-from monitor436.model.sweep.ssh_inventory import read_host, read_hosts, user_problem
+from monitor436.model.sweep.inventory import read_host, read_hosts, user_problem
 
 
 class LineTests(unittest.TestCase):

@@ -18,11 +18,11 @@ from monitor436.model.sweep.remote import Said, read_said, write_said
 from monitor436.model.sweep.uptime import COMMAND
 from monitor436.probes.names import Names
 from monitor436.probes.probe import REASONS, Failure, Target
+from monitor436.probes.ssh.client import Limits, SshProbe
+from monitor436.probes.ssh.keys import FileKey
 from monitor436.probes.ssh.known_hosts import KnownHosts
-from monitor436.probes.ssh.ssh import Limits, SshProbe
-from monitor436.probes.ssh.ssh_keys import FileKey
-from monitor436.probes.ssh.ssh_ring import KeyRing
-from monitor436.probes.ssh.ssh_transport import CIPHERS, EXCHANGES, MACS, MOST_BANNER
+from monitor436.probes.ssh.ring import KeyRing
+from monitor436.probes.ssh.transport import CIPHERS, EXCHANGES, MACS, MOST_BANNER
 from tests.probes.ssh_net import Net, rude
 
 BANNER = b"SSH-2.0-Rude\r\n"
@@ -349,7 +349,7 @@ class RudeTests(SshCase):
 
     def offered_host_keys(self) -> list[bytes]:
         """What a host that is known by an RSA key is asked for."""
-        from monitor436.probes.ssh.ssh_transport import host_keys
+        from monitor436.probes.ssh.transport import host_keys
 
         self.assertEqual(host_keys(("ssh-rsa",))[0], b"rsa-sha2-512")
         return host_keys(("ssh-rsa",))

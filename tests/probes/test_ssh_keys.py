@@ -18,8 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.demo.ssh_hosts import new_key
 from monitor436.probes.probe import Failure, Target
-from monitor436.probes.ssh.openssh import OpenSshProbe
-from monitor436.probes.ssh.ssh_keys import (
+from monitor436.probes.ssh.keys import (
     LIST,
     LISTED,
     SIGN,
@@ -30,7 +29,8 @@ from monitor436.probes.ssh.ssh_keys import (
     read_key,
     usual_keys,
 )
-from monitor436.probes.ssh.ssh_ring import KeyRing
+from monitor436.probes.ssh.openssh import OpenSshProbe
+from monitor436.probes.ssh.ring import KeyRing
 
 
 class FileTests(SynchronousTestCase):

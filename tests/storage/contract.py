@@ -7,8 +7,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from monitor436.model.event import Event
+from monitor436.model.metrics.line import HOUR, HOURS, MINUTE, Part, Window
 from monitor436.model.metrics.rollup import Sample, Series
-from monitor436.model.metrics.rollup_line import HOUR, HOURS, MINUTE, Part, Window
 from monitor436.model.settings.metrics import Metrics, Role
 from monitor436.services.rollups import Rollups, Taken
 from monitor436.storage.store import Store

@@ -10,18 +10,18 @@ from msgspec import json
 from rich.console import Console
 
 from monitor436.cli.lines import plain
-from monitor436.cli.over_ssh.sweep_text import print_gathered, print_table, summary
-from monitor436.cli.over_ssh.uptime_options import SshOptions, make_probe, take
+from monitor436.cli.over_ssh.options import SshOptions, make_probe, take
+from monitor436.cli.over_ssh.text import print_gathered, print_table, summary
 from monitor436.cli.reporting.asking import progress
 from monitor436.cli.until_told import until_told
 from monitor436.model.fleet.inventory import Inventory
 from monitor436.model.source import SettingsError
+from monitor436.model.sweep.inventory import read_hosts
 from monitor436.model.sweep.remote import Result, console_line
-from monitor436.model.sweep.ssh_inventory import read_hosts
 from monitor436.model.sweep.uptime import COMMAND
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Target
-from monitor436.probes.ssh.ssh_sweep import judged
+from monitor436.probes.ssh.sweep import judged
 
 WORKER = "local"  # who asked, in the lines that workers print
 TOLD = 50  # bad lines, and lines that say the same

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from monitor436.cli.until_told import until_told
-from monitor436.model.fleet.fleet_report import Failure, Round
+from monitor436.model.fleet.report import Failure, Round
 from monitor436.model.fleet.statuses import Question, Status, StatusError, read_status
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Probe, Target

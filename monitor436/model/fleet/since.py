@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from monitor436.model.fleet.fleet_report import Group, Report
 from monitor436.model.fleet.interval import Counted
+from monitor436.model.fleet.report import Group, Report
 from monitor436.model.fleet.versions import Versus, against
 
 THEN = "last time"

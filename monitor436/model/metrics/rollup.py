@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from sys import intern
 from typing import NamedTuple
 
-from monitor436.model.metrics.rollup_line import HOUR as HOUR
-from monitor436.model.metrics.rollup_line import HOURS as HOURS
-from monitor436.model.metrics.rollup_line import MINUTE as MINUTE
-from monitor436.model.metrics.rollup_line import MINUTES as MINUTES
-from monitor436.model.metrics.rollup_line import Line
-from monitor436.model.metrics.rollup_line import Part as Part
-from monitor436.model.metrics.rollup_line import Window as Window
+from monitor436.model.metrics.line import HOUR as HOUR
+from monitor436.model.metrics.line import HOURS as HOURS
+from monitor436.model.metrics.line import MINUTE as MINUTE
+from monitor436.model.metrics.line import MINUTES as MINUTES
+from monitor436.model.metrics.line import Line
+from monitor436.model.metrics.line import Part as Part
+from monitor436.model.metrics.line import Window as Window
 
 AHEAD = 60.0  # seconds that a sample may be ahead of the clock at most: it may be the next window's
 MOST = 1e290  # beyond, 10^18 values could not be added up

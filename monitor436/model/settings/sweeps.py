@@ -8,7 +8,7 @@ from msgspec import Struct
 from monitor436.agent.plan import spelt
 from monitor436.model.settings.said import DAY, why
 from monitor436.model.source import Path
-from monitor436.model.sweep.ssh_inventory import read_host, user_problem
+from monitor436.model.sweep.inventory import read_host, user_problem
 from monitor436.model.units import Duration, FilePath
 
 

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure as Problem
 from monitor436.model.sweep.remote import Said, write_said
 from monitor436.model.sweep.uptime import COMMAND
 from monitor436.probes.probe import Failure, Target
-from monitor436.probes.ssh.ssh_command import LIMIT
+from monitor436.probes.ssh.command import LIMIT
 
 MOST_ERRORS = 4 << 10  # bytes of complaints that are kept
 PORT = 22  # is left to the configuration

@@ -17,11 +17,11 @@ from twisted.web.http_headers import Headers
 
 from monitor436.probes.names import Names
 from monitor436.probes.probe import Failure, Target
-from monitor436.probes.ssh.packing import shown, unpacked
 from monitor436.probes.web.bodies import MOST_HELD, SMALL, Bodies
 from monitor436.probes.web.exchange import SAYS
 from monitor436.probes.web.hops import FOLLOWED, Hop, first, is_inside, onward
 from monitor436.probes.web.http import FIELDS, LIMIT, header_field
+from monitor436.probes.web.packing import shown, unpacked
 from monitor436.probes.web.tls import TlsOptions, creators
 from monitor436.probes.web.ways import Way, addresses_of, agent_on, why_no_answer
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from monitor436.probes.probe import Failure, Target
-from monitor436.probes.ssh.packing import shown
 from monitor436.probes.web.http import url_parts
+from monitor436.probes.web.packing import shown
 
 FOLLOWED = frozenset({301, 302, 303, 307, 308})
 LONGEST = 2000  # characters of an address

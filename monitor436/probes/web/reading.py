@@ -10,8 +10,8 @@ from typing import Any
 from httptools import HttpParserError, HttpResponseParser
 
 from monitor436.probes.probe import Failure
-from monitor436.probes.ssh.packing import shown, unpacked
 from monitor436.probes.web.bodies import SMALL
+from monitor436.probes.web.packing import shown, unpacked
 
 MOST_HEAD = 32768  # bytes of status line and header fields; browsers stop near 256 KiB, servers at 8
 MOST_INTERIM = 8  # answers such as 103 before the answer

@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from monitor436.probes.ssh.ssh_keys import Agent, KeyRefused, PrivateKey, agent_keys
+from monitor436.probes.ssh.keys import Agent, KeyRefused, PrivateKey, agent_keys
 
 MOST_REMEMBERED = 100_000  # hosts
 

@@ -11,7 +11,7 @@ from monitor436.cli.over_ssh.redis_options import complain, named, queue_of, wit
 from monitor436.cli.over_ssh.sweeping import listed_hosts
 from monitor436.cli.reporting.asking import progress
 from monitor436.cli.until_told import until_told
-from monitor436.model.sweep.ssh_inventory import PORT
+from monitor436.model.sweep.inventory import PORT
 from monitor436.model.words import count
 from monitor436.queues.queue import Queue, QueueAway
 from monitor436.queues.sending import send

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor436.cli.lines import plain
-from monitor436.model.fleet.fleet_report import Failure, Group, Rate, Report
 from monitor436.model.fleet.gate import OK
+from monitor436.model.fleet.report import Failure, Group, Rate, Report
 from monitor436.model.fleet.since import Moved, Since
 from monitor436.model.fleet.statuses import Number
 from monitor436.model.fleet.versions import BETTER, WORSE, Versus

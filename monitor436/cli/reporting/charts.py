@@ -5,7 +5,7 @@ from html import escape
 from typing import NamedTuple
 
 from monitor436.cli.lines import plain
-from monitor436.model.fleet.fleet_report import BOUNDS, Group, Rate
+from monitor436.model.fleet.report import BOUNDS, Group, Rate
 
 WIDTH = 720  # units of every chart; the page scales it
 LEFT, RIGHT = 200, 90  # of it, for names and for numbers

@@ -7,8 +7,8 @@ from twisted.conch.ssh.service import SSHService
 from twisted.python.failure import Failure as Problem
 
 from monitor436.probes.probe import Failure
-from monitor436.probes.ssh.ssh_keys import PrivateKey, algorithm
-from monitor436.probes.ssh.ssh_transport import plain
+from monitor436.probes.ssh.keys import PrivateKey, algorithm
+from monitor436.probes.ssh.transport import plain
 
 REQUEST, FAILED, SUCCESS, BANNER, WELCOME = 50, 51, 52, 53, 60
 MOST_TRIED = 20  # keys; most servers give up after six

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from monitor436.cli.reporting.report_options import Timeout
-from monitor436.model.sweep.ssh_inventory import PORT, user_problem
+from monitor436.cli.reporting.options import Timeout
+from monitor436.model.sweep.inventory import PORT, user_problem
 from monitor436.model.sweep.uptime import COMMAND
 from monitor436.probes.probe import Probe
 
@@ -41,9 +41,9 @@ def make_probe(options: SshOptions, reactor: Any, command: str = COMMAND) -> Pro
 
 def _ours(options: SshOptions, reactor: Any, command: str) -> Probe:
     from monitor436.probes.ssh import known_hosts
-    from monitor436.probes.ssh.ssh import SshProbe
-    from monitor436.probes.ssh.ssh_keys import KeyRefused, read_key, usual_keys
-    from monitor436.probes.ssh.ssh_ring import KeyRing
+    from monitor436.probes.ssh.client import SshProbe
+    from monitor436.probes.ssh.keys import KeyRefused, read_key, usual_keys
+    from monitor436.probes.ssh.ring import KeyRing
 
     if options.ssh_options:
         raise click.UsageError("--ssh-option is an option of ssh itself: give --ssh too")

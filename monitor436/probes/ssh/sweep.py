@@ -7,8 +7,8 @@ from monitor436.inventory_file import decoded
 from monitor436.model.fleet.inventory import Listed
 from monitor436.model.settings.sweeps import Sweep
 from monitor436.model.source import Problem, SettingsError
+from monitor436.model.sweep.inventory import read_host, read_hosts
 from monitor436.model.sweep.remote import Result, answered
-from monitor436.model.sweep.ssh_inventory import read_host, read_hosts
 from monitor436.probes.names import Names
 from monitor436.probes.probe import Answer, Failed, Probe, Target
 
@@ -17,10 +17,10 @@ MOST_INVENTORY = 16 << 20  # bytes of an inventory
 
 def ssh_probe(sweep: Sweep, names: Names, reactor: Any) -> Probe:
     """What asks the hosts of a sweep. Raises SettingsError for keys and known hosts that cannot be used."""
+    from monitor436.probes.ssh.client import Limits, SshProbe
+    from monitor436.probes.ssh.keys import KeyRefused, read_key
     from monitor436.probes.ssh.known_hosts import KnownHosts  # conch takes 10 MB, of servers that have sweeps
-    from monitor436.probes.ssh.ssh import Limits, SshProbe
-    from monitor436.probes.ssh.ssh_keys import KeyRefused, read_key
-    from monitor436.probes.ssh.ssh_ring import KeyRing
+    from monitor436.probes.ssh.ring import KeyRing
 
     try:
         keys = [read_key(path) for path in sweep.keys]

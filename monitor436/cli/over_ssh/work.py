@@ -8,17 +8,17 @@ import click
 from msgspec import json, structs
 
 from monitor436.agent.plan import seconds, spelt
+from monitor436.cli.over_ssh.options import make_probe, take, with_ssh_options
 from monitor436.cli.over_ssh.redis_options import complain, named, queue_of, with_redis
-from monitor436.cli.over_ssh.uptime_options import make_probe, take, with_ssh_options
 from monitor436.cli.until_told import until_told
+from monitor436.model.sweep.inventory import read_host
 from monitor436.model.sweep.remote import Result
 from monitor436.model.sweep.rows import LOST, Row
-from monitor436.model.sweep.ssh_inventory import read_host
 from monitor436.model.words import count
 from monitor436.probes.descriptors import room
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Target
-from monitor436.probes.ssh.ssh_sweep import judged
+from monitor436.probes.ssh.sweep import judged
 from monitor436.queues.queue import LEASE, Job
 from monitor436.queues.working import MOST_TRIES, Worker
 

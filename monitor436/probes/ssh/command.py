@@ -12,7 +12,7 @@ from twisted.conch.ssh.service import SSHService
 
 from monitor436.model.sweep.remote import Said
 from monitor436.probes.probe import Failure
-from monitor436.probes.ssh.ssh_transport import plain
+from monitor436.probes.ssh.transport import plain
 
 LIMIT = 64 << 10  # bytes that a command may print
 PACKET = 32 << 10  # bytes of data in a packet, what every server keeps to

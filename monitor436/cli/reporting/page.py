@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from monitor436.cli.reporting import report_charts as charts
-from monitor436.cli.reporting.report_charts import Bar, safe
-from monitor436.cli.reporting.report_text import interval, number, percent
-from monitor436.model.fleet.fleet_report import Group, Report
+from monitor436.cli.reporting import charts
+from monitor436.cli.reporting.charts import Bar, safe
+from monitor436.cli.reporting.text import interval, number, percent
 from monitor436.model.fleet.gate import OK
+from monitor436.model.fleet.report import Group, Report
 from monitor436.model.fleet.since import Since
 from monitor436.model.fleet.versions import Versus
 from monitor436.model.words import count, span

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import json
 
 from monitor436.cli.lines import plain
-from monitor436.model.fleet.fleet_report import Group, Report
+from monitor436.model.fleet.report import Group, Report
 
 RATE = ("Success_Rate", "Low", "High")
 MORE = ("Hosts", *RATE, "Compared")

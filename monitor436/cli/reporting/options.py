@@ -10,9 +10,9 @@ import click
 
 from monitor436.agent.plan import seconds
 from monitor436.cli.lines import plain
-from monitor436.cli.reporting.report_files import read_report
-from monitor436.model.fleet.fleet_report import Report
+from monitor436.cli.reporting.files import read_report
 from monitor436.model.fleet.inventory import PATTERN, pattern_problem
+from monitor436.model.fleet.report import Report
 from monitor436.model.fleet.statuses import Wanted, read_wanted
 
 MOST_FOLLOWED = 20  # redirects

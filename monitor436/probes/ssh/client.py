@@ -16,12 +16,12 @@ from monitor436.model.sweep.remote import Said, write_said
 from monitor436.model.sweep.uptime import COMMAND
 from monitor436.probes.names import Names
 from monitor436.probes.probe import Failure, Target
+from monitor436.probes.ssh.command import LIMIT, Command
+from monitor436.probes.ssh.keys import PrivateKey
 from monitor436.probes.ssh.known_hosts import CHANGED, KNOWN, REVOKED, KnownHosts
-from monitor436.probes.ssh.ssh_command import LIMIT, Command
-from monitor436.probes.ssh.ssh_keys import PrivateKey
-from monitor436.probes.ssh.ssh_login import Login
-from monitor436.probes.ssh.ssh_ring import KeyRing
-from monitor436.probes.ssh.ssh_transport import Calling, Transport
+from monitor436.probes.ssh.login import Login
+from monitor436.probes.ssh.ring import KeyRing
+from monitor436.probes.ssh.transport import Calling, Transport
 
 MOST_ADDRESSES = 4  # of one name that are tried
 SAYS = {
