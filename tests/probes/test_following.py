@@ -90,7 +90,7 @@ class RedirectTests(plain.ProbeCase):
 
         from monitor436.probes.web.ways import Way, agent_on
 
-        way = Way(reactor, probe._names, probe._creator, 2.0)
+        way = Way(reactor, probe._names, probe._creators.of, 2.0)
         way.inside = False
         for host in ("127.0.0.1", "inner.example"):
             with self.assertRaises(Failure) as caught:

@@ -22,7 +22,7 @@ from monitor436.probes.web.exchange import SAYS
 from monitor436.probes.web.hops import FOLLOWED, Hop, first, is_inside, onward
 from monitor436.probes.web.http import FIELDS, LIMIT, header_field
 from monitor436.probes.web.packing import shown, unpacked
-from monitor436.probes.web.tls import TlsOptions, creators
+from monitor436.probes.web.tls import Creators, TlsOptions
 from monitor436.probes.web.ways import Way, addresses_of, agent_on, why_no_answer
 
 KEPT_EACH = 16  # connections of one server that wait for their next request
@@ -52,15 +52,14 @@ class FollowingProbe:
         self._bodies = Bodies(most_held)
         self._names = names or Names(reactor)
         self._given = dict(header_field(name, value) for name, value in headers)
-        self._tls = tls or TlsOptions()
-        self._creators = creators(self._tls) if tls else None
+        self._creators = Creators(tls)
         self._follow = follow
         self._pools = {inside: _pool(reactor) for inside in (False, True)}  # whose connections may lead inside
 
     async def probe(self, target: Target, within: float | None = None) -> bytes:
         """The body; within `within` seconds, or the time of this probe. Raises Failure."""
         seconds = self.timeout if within is None else within
-        way = Way(self._reactor, self._names, self._creator, seconds)
+        way = Way(self._reactor, self._names, self._creators.of, seconds)
         asked = Deferred.fromCoroutine(self._asked(first(target), way))
         expired: list[Failure] = []
 
@@ -154,11 +153,6 @@ class FollowingProbe:
         body.done.addErrback(lambda problem: None)
         response.deliverBody(body)
         body.done.cancel()
-
-    def _creator(self, host: str) -> Any:
-        if self._creators is None:
-            self._creators = creators(self._tls)
-        return self._creators(host)
 
 
 class _Body(Protocol):

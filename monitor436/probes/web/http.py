@@ -13,7 +13,7 @@ from monitor436.probes.probe import Failure, Target
 from monitor436.probes.web.bodies import MOST_HELD, Bodies
 from monitor436.probes.web.connection import Connection
 from monitor436.probes.web.exchange import Exchange
-from monitor436.probes.web.tls import TlsOptions, creators
+from monitor436.probes.web.tls import Creators, TlsOptions
 
 LIMIT = 1 << 20  # bytes of a body
 MOST_KEPT = 20_000  # connections that wait for the next round
@@ -67,8 +67,7 @@ class HttpProbe:
         self._own = {name.lower() for name in given}
         fields = {name: value for name, value in FIELDS.items() if name.lower() not in self._own} | given
         self._fields = "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
-        self._tls = tls or TlsOptions()
-        self._creators = creators(self._tls) if tls else None
+        self._creators = Creators(tls)
         self._requests: dict[str, Request] = {}
         self._kept: dict[tuple[str, str, int], list[Connection]] = {}
         self._most_kept = min(MOST_KEPT, room() // 2)
@@ -102,11 +101,7 @@ class HttpProbe:
 
     def _creator(self, request: Request) -> Any:
         """What makes TLS of a connection; None where there is none."""
-        if not request.secure:
-            return None
-        if self._creators is None:
-            self._creators = creators(self._tls)
-        return self._creators(request.key[1])
+        return self._creators.of(request.key[1]) if request.secure else None
 
     def _request(self, target: Target) -> Request:
         """Made once for a target."""

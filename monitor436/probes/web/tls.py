@@ -58,5 +58,20 @@ def creators(options: TlsOptions) -> Callable[[str], Any]:
     return creator
 
 
+class Creators:
+    """What TLS connections of a probe are made with. The files of `options` are read at once, and raise what `creators`
+    raises; without options the authorities of the system are read when they are first needed, which takes a moment.
+    """
+
+    def __init__(self, options: TlsOptions | None) -> None:
+        self._made = creators(options) if options else None
+
+    def of(self, host: str) -> Any:
+        """For a host by its name."""
+        if self._made is None:
+            self._made = creators(TlsOptions())
+        return self._made(host)
+
+
 def _parts(own: "ssl.PrivateCertificate | None") -> dict[str, Any]:
     return {} if own is None else {"privateKey": own.privateKey.original, "certificate": own.original}
