@@ -20,6 +20,7 @@ from monitor436.web.measures import Measures
 from monitor436.web.pages import Known, Pages
 from monitor436.web.route import Route
 from monitor436.web.sessions import Browsers
+from monitor436.web.signin import SignInPages
 from monitor436.web.silences import QuietPages
 
 
@@ -37,10 +38,11 @@ class Web:
         self.live, browsers = Live(core.name, core.boot, reactor), Browsers(time.monotonic, os.urandom)
         core.bus.subscribe(self.live.heard)
         tokens = FreshTokens(TokenFile(core.folder / TOKENS))
-        dashboard = Dashboard(
-            core.name, self.live, browsers, Links(core.folder / LINKS), lambda: tokens.at(time.monotonic()),
+        signin = SignInPages(
+            core.name, browsers, Links(core.folder / LINKS), lambda: tokens.at(time.monotonic()),
             lambda: self.http.admission, time.time,
         )  # fmt: skip
+        dashboard = Dashboard(core.name, self.live, signin, time.time)
         routes = [*self._shown(core, hosts, told, dashboard), *self._quiet(hosts, told), *self.pages.routes]
         self.http = HttpDoor(settings.http, routes, tokens.at, hosts.site, reactor, browsers.who, measures)
 

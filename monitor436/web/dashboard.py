@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from monitor436.links import Links
-from monitor436.model.keys.tokens import Tokens
 from monitor436.model.plans.planbook import Planbook
 from monitor436.web.charts import ChartPage, Summaries
 from monitor436.web.fleet import Fleet
@@ -14,8 +12,7 @@ from monitor436.web.overview import OverviewPage
 from monitor436.web.page import Page
 from monitor436.web.route import Route
 from monitor436.web.rules import RulesPage
-from monitor436.web.sessions import Browsers
-from monitor436.web.signin import Door, SignInPages
+from monitor436.web.signin import SignInPages
 
 
 class Plans(Protocol):
@@ -39,22 +36,13 @@ class Plans(Protocol):
 class Dashboard:
     """Everything that the page asks for and that no other part of the API has.
 
-    `live` is a service; `sessions` says whose cookie it is. `door()` and `tokens()` are those of the HTTP door.
+    `live` is a service.
     """
 
-    def __init__(
-        self,
-        server: str,
-        live: Live,
-        sessions: Browsers,
-        links: Links,
-        tokens: Callable[[], Tokens],
-        door: Callable[[], Door],
-        wall: Callable[[], float],
-    ) -> None:
+    def __init__(self, server: str, live: Live, signin: SignInPages, wall: Callable[[], float]) -> None:
         self._server = server
         self._live = live
-        self._signin = SignInPages(server, sessions, links, tokens, door, wall)
+        self._signin = signin
         self._wall = wall
 
     def routes(

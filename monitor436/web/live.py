@@ -5,22 +5,20 @@ that does not read costs nothing but its place: what leaves the ring meanwhile i
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import json
 from twisted.application.service import Service
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from monitor436.agent.event import METRIC, SEVERITIES
+from monitor436.agent.event import SEVERITIES
 from monitor436.model.event import Event, Severity
+from monitor436.web.ring import RING, Filter, Ring
 from monitor436.web.route import Call, Outlet, Query, Refusal, Route
 
-RING = 4096  # events that a client may be behind
 FLUSH = 0.1  # seconds for which events are gathered: a storm becomes few writes
 BURST = 200  # events that one client gets in one go; of more the newest, and a count of the others
 KEEP_ALIVE = 15.0  # seconds after which a comment is sent, so that proxies and clients see that all is well
@@ -29,72 +27,6 @@ LIFE = 600.0  # seconds of a stream; then the client comes again, and is asked a
 STREAMS = 64  # clients at once
 HEADERS = MappingProxyType({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})  # nginx would gather frames
 MOST_FILTER = 512  # characters
-
-
-class Filter(NamedTuple):
-    """Which events a client wants: kinds, severity and worse, patterns of hosts; empty is any but metrics."""
-
-    kinds: frozenset[str] = frozenset()
-    severity: int = 0
-    hosts: tuple[str, ...] = ()
-    text: str = ""  # somewhere in text, host, kind or check, in any case
-
-    def wants(self, event: Event) -> bool:
-        """Whether this event passes."""
-        return (
-            (not self.kinds or event.kind in self.kinds)
-            and (not self.severity or SEVERITIES.index(event.severity) >= self.severity)
-            and (not self.hosts or any(fnmatchcase(event.host, pattern) for pattern in self.hosts))
-            and (not self.text or self.text in f"{event.host} {event.kind} {event.check} {event.text}".casefold())
-        )
-
-
-class Ring:
-    """The last events, each with its number in this run of the server; `boot` tells runs apart."""
-
-    def __init__(self, boot: str, most: int = RING) -> None:
-        self.boot = boot
-        self.next = 0  # number of the event that comes next
-        self._events: deque[Event] = deque(maxlen=most)
-        self._frames: dict[int, bytes] = {}
-
-    @property
-    def first(self) -> int:
-        """The number of the oldest event that is held."""
-        return self.next - len(self._events)
-
-    def take(self, events: Sequence[Event]) -> int:
-        """These became durable: how many of them are news, not samples."""
-        news = [event for event in events if event.kind != METRIC]
-        self._events.extend(news)
-        self.next += len(news)
-        return len(news)
-
-    def since(self, number: int) -> Iterator[tuple[int, Event]]:
-        """Events from that number on."""
-        first = self.first
-        return enumerate(islice(self._events, max(0, number - first), None), max(first, number))
-
-    def cursor(self, number: int) -> str:
-        """What a client shows to go on from event `number`."""
-        return f"{self.boot}.{number}"
-
-    def place(self, cursor: str) -> int:
-        """The number in a cursor; -1 if it is of another run, or none."""
-        boot, _, number = cursor.rpartition(".")
-        known = boot == self.boot and number.isascii() and number.isdigit() and len(number) < 19
-        return min(int(number), self.next) if known else -1
-
-    def frame(self, number: int, event: Event) -> bytes:
-        """The event as it is sent; encoded once for all clients of a flush."""
-        if number not in self._frames:
-            head = f"id: {self.cursor(number + 1)}\nevent: event\ndata: ".encode()
-            self._frames[number] = head + _encoder.encode(event) + b"\n\n"
-        return self._frames[number]
-
-    def sent(self) -> None:
-        """A flush is over: encoded frames are not kept."""
-        self._frames.clear()
 
 
 @implementer(IPushProducer)

@@ -26,6 +26,7 @@ from monitor436.web.dashboard import Dashboard
 from monitor436.web.live import Live
 from monitor436.web.page import POLICY, TYPES, read_files, wants_text
 from monitor436.web.sessions import Browsers, written
+from monitor436.web.signin import SignInPages
 from monitor436.web.silences import QuietPages
 from tests.web.conversation import KEPT, NOW, TOKENS, WEB1, Answered, ask, door
 from tests.web.known import PagesCase
@@ -61,9 +62,9 @@ class DashboardCase(PagesCase):
         self.browsers = Browsers(self.clock.seconds, self.dice.randbytes)
         self.tokens = Tokens(KEPT)
         live = Live("srv", "b00t", self.clock)
-        dashboard = Dashboard(
-            "srv", live, self.browsers, self.links, lambda: self.tokens, lambda: self.door.admission, lambda: NOW
-        )
+        wall = lambda: NOW  # noqa: E731
+        signin = SignInPages("srv", self.browsers, self.links, lambda: self.tokens, lambda: self.door.admission, wall)
+        dashboard = Dashboard("srv", live, signin, wall)
         plans = PlansStub()
         plans.book.groups = lambda host: self.groups.get(host, ())  # type: ignore[method-assign]
         plans.book.origin = lambda host: {"load": ("/site/agents/all.yaml", 7)}  # type: ignore[method-assign]

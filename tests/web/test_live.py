@@ -10,7 +10,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.model.event import Event, Severity
-from monitor436.web.live import BURST, DEAF, FLUSH, KEEP_ALIVE, LIFE, Filter, Live, routes
+from monitor436.web.live import BURST, DEAF, FLUSH, KEEP_ALIVE, LIFE, Live, routes
+from monitor436.web.ring import Filter
 from monitor436.web.route import Call, Refusal
 from tests.web.conversation import TOKENS, Conversation, ask, door, request
 
