@@ -9,10 +9,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from monitor436.model.event import Event
+from monitor436.model.metrics.joined import joined, pace
 from monitor436.model.metrics.line import Part, Window
 from monitor436.model.metrics.rollup import Sample
 from monitor436.model.settings.metrics import Metrics
-from monitor436.services.rollups import Rollups, joined, pace
+from monitor436.services.rollups import Rollups
 from monitor436.storage.memory import Memory
 from monitor436.storage.store import Opened, StoreAway
 from tests.storage.contract import BOTH, NOON, Receiver, part
