@@ -20,15 +20,16 @@ from monitor436.journal import Journal
 from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.model.server import checkup
 from monitor436.model.server.checkup import BAD, NOTE, Finding
+from monitor436.model.server.vitals import Vitals
 from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.model.words import count
 from monitor436.names import Names
 from monitor436.planfolder import read_planbook
 from monitor436.services.beacon import networks
-from monitor436.services.health import EVERY, read_vitals
+from monitor436.services.health import EVERY
 from monitor436.site import BEFORE, CERTIFICATE, KEY, Site, SiteError
-from monitor436.state_folder import VITALS
+from monitor436.state_folder import VITALS, read_kept
 
 OLD = 3 * EVERY  # seconds after which vitals are those of a server that does not run
 UNIT = "monitor436-server.service"
@@ -66,7 +67,7 @@ def doctor(settings: Settings, as_json: bool) -> None:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything that can be found out about the server of these settings."""
     state = Path(settings.state)
-    vitals, age = read_vitals(state / VITALS), _age(state / VITALS)
+    vitals, age = read_kept(state / VITALS, Vitals), _age(state / VITALS)
     running = vitals.process if vitals and age <= OLD and surroundings.alive(vitals.process) else 0
     user = surroundings.user_of(running)
     yield from checkup.server(vitals, age, bool(running))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from msgspec import MsgspecError, json
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -17,6 +16,7 @@ from monitor436.model.server.lag import Lag, Stopwatch
 from monitor436.model.server.troubles import Troubles
 from monitor436.model.server.vitals import Vitals
 from monitor436.periodic import Periodic
+from monitor436.state_folder import replace_kept
 
 EVERY = 5.0  # seconds between looks
 SHOWN = 5  # names of hosts, and reasons, in a text
@@ -125,24 +125,13 @@ class Health(Periodic):
         return self.troubles.measured("spools", fullest, now, shown)
 
     def _keep(self, vitals: Vitals) -> None:
-        """Not synced: after a power cut it says nothing that matters."""
-        new = self._keeps.with_name(self._keeps.name + ".new")
         try:
-            new.write_bytes(json.encode(vitals))
-            os.replace(new, self._keeps)
+            replace_kept(self._keeps, vitals)
             self._complained = False
         except OSError as problem:
             if not self._complained:
                 self._complained = True
                 self.log.warn("{path}: {why}", path=self._keeps, why=problem.strerror)
-
-
-def read_vitals(path: Path) -> Vitals | None:
-    """What a server kept last; None where there is nothing, or nothing that can be read."""
-    try:
-        return json.decode(path.read_bytes(), type=Vitals)
-    except (OSError, MsgspecError):
-        return None
 
 
 def kernel_drops(port: int, table: Path = NET_UDP) -> int:

@@ -1,13 +1,11 @@
 """One poll of status pages: a service that asks them again and again, and states what changes."""
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from msgspec import MsgspecError, json
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -24,6 +22,7 @@ from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Probe, Target
 from monitor436.probes.web.http import HttpProbe
 from monitor436.probes.web.tls import TlsOptions
+from monitor436.state_folder import read_kept, replace_kept
 
 PULSE = 0.1  # seconds between two samples of how late this process is
 NO_FILE: Stamp = (0, 0, 0)
@@ -110,7 +109,7 @@ class PollService(Periodic):
         self._pulsed = 0.0
 
     def startService(self) -> None:
-        self.polled = Polled(self.poll_name, self.poll.fail_after, self.poll.of, read_kept(self._keeps))
+        self.polled = Polled(self.poll_name, self.poll.fail_after, self.poll.of, read_kept(self._keeps, Kept))
         super().startService()
 
     def stopService(self) -> "Deferred[None]":  # type: ignore[override]
@@ -212,22 +211,12 @@ class PollService(Periodic):
         self._state([event])
 
     def _keep(self) -> None:
-        new = self._keeps.with_name(self._keeps.name + ".new")
         try:
             self._keeps.parent.mkdir(parents=True, exist_ok=True)
-            new.write_bytes(json.encode(self.polled.kept))
-            os.replace(new, self._keeps)
+            replace_kept(self._keeps, self.polled.kept)
             self._unkept = False
         except OSError as problem:
             self.log.warn("{path}: {why}", path=self._keeps, why=problem.strerror)
-
-
-def read_kept(path: Path) -> Kept | None:
-    """What a poll knew last; None where there is nothing, or nothing that can be read."""
-    try:
-        return json.decode(path.read_bytes(), type=Kept)
-    except (OSError, MsgspecError):
-        return None
 
 
 def _targets(poll: Poll) -> list[Target]:

@@ -12,8 +12,8 @@ from monitor436.model.event import POLL_REFUSED, Event
 from monitor436.model.fleet.polls import Kept, Polled
 from monitor436.model.settings.polls import Poll
 from monitor436.model.source import SettingsError
-from monitor436.services.poll import Announced, PollService, State, read_kept
-from monitor436.state_folder import left_over
+from monitor436.services.poll import Announced, PollService, State
+from monitor436.state_folder import left_over, read_kept
 
 
 class Polls(MultiService):
@@ -64,7 +64,7 @@ class Polls(MultiService):
     def _end_others(self) -> None:
         """What the settings name no more fails no more."""
         for path in left_over(self._keeps, self._polls):
-            self._state(Polled(path.stem, 1, 1, read_kept(path)).end())
+            self._state(Polled(path.stem, 1, 1, read_kept(path, Kept)).end())
             path.unlink(missing_ok=True)
 
     def _add(self, name: str, poll: Poll) -> None:

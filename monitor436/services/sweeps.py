@@ -1,13 +1,11 @@
 """Sweeps over ssh again and again: each is a service, and what changes becomes events."""
 
-import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import MsgspecError, json
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
@@ -24,7 +22,7 @@ from monitor436.probes.names import Names
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Probe, Target
 from monitor436.probes.ssh.sweep import judged, ssh_probe, ssh_targets
-from monitor436.state_folder import left_over
+from monitor436.state_folder import left_over, read_kept, replace_kept
 
 PULSE = 0.1  # seconds between two samples of how late this process is
 SECOND_LOOK = 1.0  # seconds after which hosts that went down are asked, those of that second together
@@ -77,7 +75,7 @@ class SweepService(Periodic):
 
     def startService(self) -> None:
         self.swept = Swept(
-            self.sweep_name, self.sweep.fail_after, self.sweep.of, self._agents, read_kept(self._keeps)
+            self.sweep_name, self.sweep.fail_after, self.sweep.of, self._agents, read_kept(self._keeps, SweepKept)
         )  # fmt: skip
         super().startService()
 
@@ -200,11 +198,9 @@ class SweepService(Periodic):
             self._state([refused(self.sweep_name, why)])
 
     def _keep(self) -> None:
-        new = self._keeps.with_name(self._keeps.name + ".new")
         try:
             self._keeps.parent.mkdir(parents=True, exist_ok=True)
-            new.write_bytes(json.encode(self.swept.kept))
-            os.replace(new, self._keeps)
+            replace_kept(self._keeps, self.swept.kept)
         except OSError as problem:
             self.log.warn("{path}: {why}", path=self._keeps, why=problem.strerror)
 
@@ -243,7 +239,7 @@ class Sweeps(MultiService):
     def _end_others(self) -> None:
         """What the settings name no more fails no more."""
         for path in left_over(self._keeps, self._sweeps):
-            self._state(Swept(path.stem, 1, 1, self._agents, read_kept(path)).end())
+            self._state(Swept(path.stem, 1, 1, self._agents, read_kept(path, SweepKept)).end())
             path.unlink(missing_ok=True)
 
     def _add(self, sweeps: Mapping[str, Sweep]) -> None:
@@ -256,11 +252,3 @@ class Sweeps(MultiService):
 def refused(name: str, why: str) -> Event:
     """A sweep cannot be made as the settings say."""
     return Event(severity="warning", kind=SWEEP_REFUSED, text=f"sweep {name}: {why}", fields={"sweep": name})
-
-
-def read_kept(path: Path) -> SweepKept | None:
-    """What a sweep knew last; None where there is nothing, or nothing that can be read."""
-    try:
-        return json.decode(path.read_bytes(), type=SweepKept)
-    except (OSError, MsgspecError):
-        return None

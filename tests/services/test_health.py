@@ -15,7 +15,9 @@ from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.server.lag import Lag, Stopwatch
 from monitor436.model.server.troubles import LIMITS
-from monitor436.services.health import EVERY, Gauges, Health, kernel_drops, read_vitals, timed
+from monitor436.model.server.vitals import Vitals
+from monitor436.services.health import EVERY, Gauges, Health, kernel_drops, timed
+from monitor436.state_folder import read_kept
 
 TABLE = """\
    sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
@@ -159,14 +161,14 @@ class HealthTests(SynchronousTestCase):
         self.drops += 3
         self.spools["web1"] = LIMIT // 2
         self.passes(EVERY)
-        kept = read_vitals(self.kept)
+        kept = read_kept(self.kept, Vitals)
         assert kept is not None
         self.assertEqual((kept.server, kept.process, kept.up), ("srv", os.getpid(), EVERY))
         self.assertEqual((kept.heard["BEAT"], kept.refused, kept.dropped), (5, {"tag": 2}, 3))
         self.assertEqual(kept.fullest, {"web1": 0.5})
         self.assertEqual(kept.troubles, {"kernel_drops": "the kernel dropped 3 datagrams that were not read in time"})
         self.passes(90)
-        kept = read_vitals(self.kept)
+        kept = read_kept(self.kept, Vitals)
         assert kept is not None
         self.assertEqual((kept.dropped, kept.troubles), (3, {}))
 
@@ -175,7 +177,7 @@ class HealthTests(SynchronousTestCase):
         shutil.rmtree(self.kept.parent)
         self.drops += 1
         self.assertEqual(self.passes(EVERY), [("kernel_drops", "begun")])
-        self.assertIsNone(read_vitals(self.kept))
+        self.assertIsNone(read_kept(self.kept, Vitals))
 
 
 class GaugeTests(SynchronousTestCase):

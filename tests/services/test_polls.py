@@ -16,8 +16,9 @@ from monitor436.model.fleet.inventory import Listed
 from monitor436.model.fleet.polls import Kept, Seen
 from monitor436.model.settings.polls import Poll
 from monitor436.probes.probe import Failure, Target
-from monitor436.services.poll import PollService, read_kept
+from monitor436.services.poll import PollService
 from monitor436.services.polls import Polls
+from monitor436.state_folder import read_kept
 
 BODY = b'{"Application": "shop", "Version": "2.1", "Success_Count": 1}'
 REFUSED = Failure("refused", "refuses connections")
@@ -163,13 +164,13 @@ class RoundTests(PollCase):
         self.rounds()
         self.assertEqual(len(said), 1)
         path = self.folder / "polls" / "shops.json"
-        before = read_kept(path)
+        before = read_kept(path, Kept)
         assert before
         self.assertFalse(before.targets["web1"].failing)
         service.heard([Event(kind=POLL_FAILED, fields={"poll": "another"})])
-        self.assertEqual(read_kept(path), before)
+        self.assertEqual(read_kept(path, Kept), before)
         service.heard(said)
-        after = read_kept(path)
+        after = read_kept(path, Kept)
         assert after
         self.assertTrue(after.targets["web1"].failing)
 

@@ -17,9 +17,10 @@ from monitor436.model.hosts.host import DOWN, UP
 from monitor436.model.settings.sweeps import Sweep
 from monitor436.model.source import Problem, SettingsError
 from monitor436.model.sweep.remote import Said, write_said
-from monitor436.model.sweep.sweeps import Agent
+from monitor436.model.sweep.sweeps import Agent, SweepKept
 from monitor436.probes.probe import Failure, Target
-from monitor436.services.sweeps import Sweeps, SweepService, read_kept
+from monitor436.services.sweeps import Sweeps, SweepService
+from monitor436.state_folder import read_kept
 from tests.probes.ssh_net import Net
 
 REFUSED = Failure("refused", "refuses connections")
@@ -129,7 +130,7 @@ class SweepTests(SynchronousTestCase):
         self.assertEqual(
             [(event.kind, event.host) for event in told], [(HOST_REBOOTED, "web3"), (HOST_REBOOTED, "web2")]
         )
-        kept = read_kept(self.folder / "sweeps" / "fleet.json")
+        kept = read_kept(self.folder / "sweeps" / "fleet.json", SweepKept)
         assert kept is not None
         self.assertEqual(kept.polled.rounds[-1].reasons, {"refused": 1})
 
