@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import json, structs
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,45 +15,21 @@ from monitor436.model.event import POLL_FAILED, POLL_RECOVERED, POLL_REFUSED, PO
 from monitor436.model.fleet.inventory import Listed
 from monitor436.model.fleet.polls import Kept, Seen
 from monitor436.model.settings.polls import Poll
-from monitor436.probes.probe import Failure, Target
+from monitor436.probes.probe import Failure
 from monitor436.services.poll import PollService
 from monitor436.services.polls import Polls
 from monitor436.state_folder import read_kept
+from tests.services.asked import AskedFleet
 
 BODY = b'{"Application": "shop", "Version": "2.1", "Success_Count": 1}'
 REFUSED = Failure("refused", "refuses connections")
 
 
-class Fleet:
-    """A probe: each target answers as `says` has it, else well; after `takes` seconds."""
+class Fleet(AskedFleet):
+    """Status pages."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.timeout = 5.0
-        self.takes = 0.0
-        self.says: dict[str, bytes | Failure] = {}
-        self.asked: list[str] = []
-        self.running = 0
-
-    async def probe(self, target: Target, within: float | None = None) -> bytes:
-        self.asked.append(target.name)
-        if self.takes:
-            self.running += 1
-            later: Deferred[None] = Deferred()
-            call = self.clock.callLater(self.takes, later.callback, None)
-            try:
-                await later
-            finally:
-                self.running -= 1
-                if call.active():
-                    call.cancel()
-        said = self.says.get(target.name, BODY)
-        if isinstance(said, Failure):
-            raise said
-        return said
-
-    async def close(self) -> None:
-        """Nothing is open."""
+    def well(self) -> bytes:
+        return BODY
 
 
 class PollCase(SynchronousTestCase):

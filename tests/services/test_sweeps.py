@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import structs
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -18,25 +17,21 @@ from monitor436.model.settings.sweeps import Sweep
 from monitor436.model.source import Problem, SettingsError
 from monitor436.model.sweep.remote import Said, write_said
 from monitor436.model.sweep.sweeps import Agent, SweepKept
-from monitor436.probes.probe import Failure, Target
+from monitor436.probes.probe import Failure
 from monitor436.services.sweeps import Sweeps, SweepService
 from monitor436.state_folder import read_kept
 from tests.probes.ssh_net import Net
+from tests.services.asked import AskedFleet
 
 REFUSED = Failure("refused", "refuses connections")
 
 
-class Fleet:
-    """A probe: hosts have been up for `up` seconds by the clock, or fail as `says` has it, after `takes` seconds."""
+class Fleet(AskedFleet):
+    """Hosts that have been up for `up` seconds by the clock."""
 
     def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.timeout = 5.0
+        super().__init__(clock)
         self.up = 1000.0
-        self.takes = 0.0
-        self.says: dict[str, Failure] = {}
-        self.asked: list[str] = []
-        self.closed = 0
         self.refuses = ""
 
     def made(self, sweep: Sweep, names: object, reactor: object) -> "Fleet":
@@ -45,18 +40,8 @@ class Fleet:
             raise SettingsError([Problem("", 0, 0, "", self.refuses)])
         return self
 
-    async def probe(self, target: Target, within: float | None = None) -> bytes:
-        self.asked.append(target.name)
-        if self.takes:
-            later: Deferred[None] = Deferred(lambda _: call.cancel())
-            call = self.clock.callLater(self.takes, later.callback, None)
-            await later
-        if target.name in self.says:
-            raise self.says[target.name]
+    def well(self) -> bytes:
         return write_said(Said(0, b"%.2f 1.00\n" % (self.up + self.clock.seconds()), b""))
-
-    async def close(self) -> None:
-        self.closed += 1
 
 
 class SweepTests(SynchronousTestCase):
