@@ -1,8 +1,10 @@
 """Lines are found as a loop over all of them would find them, and no pattern holds up the agent."""
 
+import gc
 import random
 import re
 import signal
+import sys
 import unittest
 
 from monitor436.agent.match.block import Block
@@ -263,6 +265,36 @@ class BudgetTests(unittest.TestCase):
         with self.assertRaises(KeyError), Budget(SHORT):
             raise KeyError
         self.assertEqual(signal.getitimer(signal.ITIMER_VIRTUAL), (0.0, 0.0))
+
+    def test_an_overrun_that_is_lost_comes_again(self) -> None:
+        """What is raised while an object is let go of is told on stderr, and nobody catches it."""
+
+        class Dawdles:
+            def __del__(self) -> None:
+                while True:
+                    pass
+
+        lost = []
+        hook = getattr(sys, "unraisablehook", None)
+        sys.unraisablehook = lambda told: lost.append(told.exc_type)
+        self.addCleanup(setattr, sys, "unraisablehook", hook)
+        with self.assertRaises(Overrun), Budget(SHORT):
+            held = Dawdles()
+            del held
+            while True:
+                pass
+        self.assertEqual(lost, [Overrun] if hook else [])
+
+    def test_garbage_is_not_collected_at_the_expense_of_a_pattern(self) -> None:
+        """It is from then on."""
+        with Budget(SHORT):
+            self.assertFalse(gc.isenabled())
+        self.assertTrue(gc.isenabled())
+        gc.disable()
+        self.addCleanup(gc.enable)
+        with Budget(SHORT):
+            pass
+        self.assertFalse(gc.isenabled())
 
     def test_a_signal_that_comes_late_harms_nobody(self) -> None:
         """It was on its way when the block ended."""

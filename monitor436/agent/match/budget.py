@@ -1,5 +1,6 @@
 """A limit to the processor time that a pattern may take: one that explodes holds up every heartbeat."""
 
+import gc
 import signal
 
 
@@ -12,7 +13,8 @@ class Budget:
 
     For the main thread only, one at a time. `progress` tells how far the block is: as long as its answer has changed
     when the time runs out, the time begins anew, at most `times` times, so that only a step which makes no progress
-    is interrupted. Such a step takes at least `seconds`, and at most twice that.
+    is interrupted. Such a step takes at least `seconds`, and at most twice that. Garbage is not collected meanwhile:
+    that time is not the pattern's, and whatever is raised in a collection is lost.
     """
 
     def __init__(self, seconds: float, progress: object = None, times: int = 0) -> None:
@@ -21,16 +23,21 @@ class Budget:
         self._times = times
         self._last = None  # type: object
         self._counts = False
+        self._collects = False
 
     def __enter__(self) -> None:
+        self._collects = gc.isenabled()
+        gc.disable()
         self._counts = True
         self._last = self._progress() if callable(self._progress) else None
         signal.signal(signal.SIGVTALRM, self._expired)  # left in place: a late signal must find somebody
-        signal.setitimer(signal.ITIMER_VIRTUAL, self._seconds)
+        self._again()
 
     def __exit__(self, *_: object) -> None:
         self._counts = False
         signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+        if self._collects:
+            gc.enable()
 
     def _expired(self, *_: object) -> None:
         if not self._counts:
@@ -40,4 +47,8 @@ class Budget:
             raise Overrun
         self._last = now
         self._times -= 1
-        signal.setitimer(signal.ITIMER_VIRTUAL, self._seconds)  # once: a stray one would find nobody to catch it
+        self._again()
+
+    def _again(self) -> None:
+        """Time runs, again and again: an Overrun that comes while an object is let go of (`__del__`) is lost there."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._seconds, self._seconds)
