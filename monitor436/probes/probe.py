@@ -1,6 +1,6 @@
 """What a probe is: something that asks one target, and gives the body of its answer or raises a `Failure`."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 HTTP_REASONS = (
     "name",
@@ -49,7 +49,7 @@ class Target(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A target answered, with this body, after so many seconds."""
+    """A target answered, with this body, so many seconds after it was asked."""
 
     target: Target
     seconds: float
@@ -75,3 +75,21 @@ class Probe(Protocol):
 
     async def close(self) -> None:
         """Let go of every connection that is kept."""
+
+
+class Begun(Protocol):
+    """A connection on its way to a target."""
+
+    def drop(self) -> None:
+        """The target is not asked after all."""
+
+
+@runtime_checkable
+class EarlyProbe(Probe, Protocol):
+    """A probe that can connect before it asks."""
+
+    def begin(self, target: Target) -> Any:
+        """Begin to connect, a Begun; None where a connection is kept, or where that takes more than a connection."""
+
+    async def probe(self, target: Target, within: float | None = None, begun: Any = None) -> bytes:
+        """As any probe; over what has `begun` to this target, if that is given."""

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Failure
-from monitor436.probes.web.bodies import SMALL, Bodies
+from monitor436.probes.web.bodies import Bodies
 from monitor436.probes.web.following import FollowingProbe
 from monitor436.probes.web.tls import TlsOptions
 from tests.probes import certificates
@@ -20,6 +20,7 @@ from tests.probes.test_http import ProbeCase, Timed, turn
 reactor: Any = the_reactor
 PIECE = b"x" * 50_000
 PIECES = 20
+READ = 1 << 16  # bytes that are read at a time, by Twisted and by us
 
 
 class Transport:
@@ -143,12 +144,12 @@ class BodiesTests(ProbeCase):
 
     async def test_who_fills_the_room_and_dawdles_has_it_until_his_time_is_over(self) -> None:
         """Others wait within their own; small pages do not wait at all."""
-        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * SMALL)
-        slow = self.farm(lambda server, request: server.write(head + b"x" * 2 * SMALL))
-        other = self.farm(lambda server, request: server.write(ok(b"y" * 3 * SMALL)))
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * READ)
+        slow = self.farm(lambda server, request: server.write(head + b"x" * 2 * READ))
+        other = self.farm(lambda server, request: server.write(ok(b"y" * 3 * READ)))
         small = self.farm(lambda server, request: server.write(ok()))
         clock = Timed()
-        probe = self.http(5.0, on=clock, most_held=4 * SMALL)
+        probe = self.http(5.0, on=clock, most_held=4 * READ)
         first = Deferred.fromCoroutine(probe.probe(slow.target()))
         while not slow.settled(1, 0):
             await turn(0.01)
@@ -163,7 +164,7 @@ class BodiesTests(ProbeCase):
         with self.assertRaises(Failure) as caught:
             await first
         self.assertEqual(caught.exception.reason, "body")
-        self.assertEqual(await second, b"y" * 3 * SMALL)
+        self.assertEqual(await second, b"y" * 3 * READ)
 
 
 class FollowingBodiesTests(BodiesTests):

@@ -243,7 +243,7 @@ class HostileTests(ProbeCase):
         late = Counter(id(farm) for farm, reason in places if reason in LATE)
         waits = sum(late.values())
         clock = Timed()
-        poller = Poller(reactor, self.http(5.0, on=clock), at_once=1000)
+        poller = Poller(reactor, self.http(5.0, on=clock), monotonic=clock.time.seconds)
         process = psutil.Process()
         before = process.memory_info().rss
         largest = 0
@@ -369,6 +369,46 @@ class Timed:
 
 class Silent(Protocol):
     """A listener that does not speak TLS."""
+
+
+class EarlyTests(ProbeCase):
+    async def test_what_was_begun_is_the_connection_that_is_asked(self) -> None:
+        """However the exchange ends. Nothing is begun where a connection is kept, over TLS, or for a name."""
+        farm = self.farm(lambda server, request: server.write(ok()) if b"GET /s" in request else server.end())
+        probe = self.http()
+        for path in ("/status", "/end", "/\ud800"):
+            begun = probe.begin(farm.target(path))
+            self.assertIsNotNone(begun)
+            await turn(0.02)
+            before = len(farm.connections)
+            outcome = Deferred.fromCoroutine(probe.probe(farm.target(path), begun=begun))
+            await turn(0.02)
+            self.assertEqual((outcome.called, len(farm.connections)), (True, before))
+            outcome.addErrback(lambda problem: problem.trap(Failure))
+            if path == "/status":
+                self.assertIsNone(probe.begin(farm.target(path)))
+                await probe.close()
+        await turn(0.02)
+        self.assertEqual([connection.connected for connection in farm.connections], [0, 0, 0])
+        self.assertEqual(
+            [probe.begin(farm.target(scheme="https")), probe.begin(farm.target(host="web1"))], [None, None]
+        )
+
+    async def test_what_was_begun_and_not_asked_can_be_dropped(self) -> None:
+        """Also what could not even begin."""
+        farm = self.farm(lambda server, request: server.write(ok()))
+        for probe in (self.http(), TcpProbe(reactor, TIMEOUT)):
+            begun = probe.begin(farm.target())
+            assert begun is not None
+            await turn(0.02)
+            begun.drop()
+            begun.drop()
+            await turn(0.02)
+            self.assertEqual([connection.connected for connection in farm.connections], [0])
+            farm.connections.clear()
+            never = probe.begin(farm.target()._replace(host="255.255.255.255"))
+            assert never is not None
+            never.drop()
 
 
 class TlsTests(ProbeCase):

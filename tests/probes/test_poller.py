@@ -1,7 +1,7 @@
 """Many targets through one probe: order, bounds, times, further attempts."""
 
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -48,6 +48,38 @@ class Scripted:
 
     async def close(self) -> None:
         """Nothing."""
+
+
+class Early(Scripted):
+    """One that connects before it asks."""
+
+    def __init__(self, clock: Clock, script: dict[str, list[tuple[float, Any]]]) -> None:
+        super().__init__(clock, script)
+        self.begun: list[str] = []
+        self.over: list[str] = []
+        self.dropped: list[str] = []
+
+    def begin(self, target: Target) -> Any:
+        """What is begun knows whose it is."""
+        self.begun.append(target.name)
+        return Head(self, target.name)
+
+    async def probe(self, target: Target, within: float | None = None, begun: Any = None) -> bytes:
+        if begun is not None:
+            assert begun.name == target.name
+            self.over.append(begun.name)
+        return await super().probe(target, within)
+
+
+class Head(NamedTuple):
+    """What was begun."""
+
+    early: Early
+    name: str
+
+    def drop(self) -> None:
+        """It is not asked after all."""
+        self.early.dropped.append(self.name)
 
 
 REFUSED = Failure("refused", "refuses")
@@ -114,6 +146,42 @@ class PollerTests(SynchronousTestCase):
         done.cancel()
         self.failureResultOf(done, CancelledError)
         self.assertEqual(probe.running, 0)
+
+    def test_connections_come_first_and_the_time_runs_from_there(self) -> None:
+        """Of as many as are asked at once. What was begun is asked over it, once: attempts after that begin anew."""
+        self.probe = early = Early(self.clock, {"h1": [(0.0, REFUSED), (9.0, b"")], "h2": [(9.0, b"")]})
+        early.timeout = 4.0
+        targets = [target(number) for number in range(5)]
+        poller = Poller(self.clock, early, 4, 1, self.clock.seconds, at_a_turn=2)
+        done = Deferred.fromCoroutine(poller.poll(targets))
+        self.assertEqual((early.begun, early.asked), (["h0", "h1"], []))
+        self.clock.advance(0.25)
+        self.assertEqual(early.begun, ["h0", "h1", "h2", "h3"])
+        self.clock.pump([0.01] * 450)
+        self.assertEqual([name for name, _ in early.asked], ["h0", "h1", "h2", "h3", "h4", "h1"])
+        self.assertEqual([round(left or 0.0, 2) for _, left in early.asked], [3.75, 3.75, 4.0, 4.0, 4.0, 3.7])
+        self.assertEqual(early.over, ["h0", "h1", "h2", "h3"])
+        results = self.successResultOf(done)
+        self.assertEqual([round(result.seconds, 1) for result in results], [0.0, 4.0, 4.0, 0.0, 0.0])
+
+    def test_who_is_asked_late_has_a_second_all_the_same(self) -> None:
+        """Or the whole time, if that is less: it is not to blame."""
+        for timeout, left in ((3.0, 1.0), (9.0, 5.0), (0.5, 0.5)):
+            early = Early(self.clock, {})
+            early.timeout = timeout
+            done = Deferred.fromCoroutine(
+                Poller(self.clock, early, monotonic=self.clock.seconds, at_a_turn=1).poll([target(0)])
+            )
+            self.clock.advance(4.0)
+            self.assertEqual((early.asked, len(self.successResultOf(done))), ([("h0", left)], 1))
+
+    def test_what_was_begun_is_let_go_of_with_the_round(self) -> None:
+        """Nobody was asked yet."""
+        early = Early(self.clock, {})
+        done = Deferred.fromCoroutine(Poller(self.clock, early, at_a_turn=2).poll([target(0), target(1), target(2)]))
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.assertEqual((early.begun, early.asked, early.dropped), (["h0", "h1"], [], ["h0", "h1"]))
 
     def test_no_targets_no_results(self) -> None:
         """At once."""

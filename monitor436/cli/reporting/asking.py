@@ -1,8 +1,6 @@
 """One round of questions to a fleet: the reactor runs until every target has answered or failed."""
 
 import gc
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +20,6 @@ from monitor436.probes.web.http import HttpProbe
 from monitor436.probes.web.tls import TlsOptions
 
 DIGITS = 4  # of seconds that are kept: a tenth of a millisecond
-AT_A_TURN = 1000  # nobody else waits here, and who hangs is begun a second sooner among ten thousand
-SPARE = 100  # descriptors for everything else
 GARBAGE = (100_000, 50, 50)  # a command that soon ends looks for it less often: it took a third of a large round
 
 Told = tuple[Status, float] | Failure  # what a target said and the seconds it took, or why it did not
@@ -33,7 +29,7 @@ class Asking(NamedTuple):
     """How it is asked: `timeout` (seconds) is for all of an exchange and its `retries`; `at_once` targets at a time."""
 
     timeout: float = 1.0
-    at_once: int = 1000
+    at_once: int = 10_000
     retries: int = 3
     headers: tuple[tuple[str, str], ...] = ()
     tls: TlsOptions = TlsOptions()
@@ -81,7 +77,7 @@ def _run(
     reactor: Any, targets: Sequence[Target], asking: Asking, keep: Callable[[Answer | Failed], Told]
 ) -> list[Told]:
     probe = _probe(reactor, asking)
-    poller = Poller(reactor, probe, min(asking.at_once, _descriptors()), asking.retries, at_a_turn=AT_A_TURN)
+    poller = Poller(reactor, probe, asking.at_once, asking.retries)
     results: list[Told] = []
 
     async def work() -> None:
@@ -99,14 +95,6 @@ def _probe(reactor: Any, asking: Asking) -> Probe:
     from monitor436.probes.web.following import FollowingProbe
 
     return FollowingProbe(reactor, asking.timeout, asking.headers, asking.tls, follow=asking.follow)
-
-
-def _descriptors() -> int:
-    """How many connections may be open, after the limit was raised as far as it goes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return sys.maxsize if hard == resource.RLIM_INFINITY else max(1, hard - SPARE)
 
 
 class Pace(ProgressColumn):

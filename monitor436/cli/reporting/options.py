@@ -154,7 +154,7 @@ OPTIONS: list[Callable[[Any], Any]] = [
     click.option("-t", "--timeout", type=Timeout(), default="1", show_default=True,
                  help="For a whole exchange, attempts and all: 1, 0.5 or 500ms."),
     click.option("-f", "--at-once", "--threads", "at_once", type=click.IntRange(1, 100_000), metavar="N",
-                 default=1000, show_default=True, help="How many are asked at a time."),
+                 default=10_000, show_default=True, help="How many are asked at a time."),
     click.option("-r", "--retries", type=click.IntRange(max=100), default=3, show_default=True, metavar="N",
                  help="Attempts after one that failed before its time was over."),
     click.option("--follow", type=click.IntRange(0, MOST_FOLLOWED), default=0, show_default=True, metavar="N",

@@ -3,7 +3,7 @@
 from typing import Any
 
 MOST_HELD = 64 << 20  # bytes of all bodies that are on their way to one probe
-SMALL = 1 << 16  # bytes of a body that nobody counts: what one read gives, and more than a status page has
+SMALL = 1 << 14  # bytes of a body that nobody counts: more than a status page has, and ten thousand may come at once
 
 
 class Bodies:

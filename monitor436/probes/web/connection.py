@@ -175,15 +175,17 @@ class Connecting(ClientFactory):
         self._connection: Connection | None = None
         self._creator = creator
 
-    def start(self, reactor: Any, address: str, port: int, within: float | None) -> "Deferred[Connection]":
-        """Begin; `within` seconds, or as long as it takes."""
+    def start(
+        self, reactor: Any, address: str, port: int, within: float | None, begun: Stream | None = None
+    ) -> "Deferred[Connection]":
+        """Begin, or go on with what has `begun`; `within` seconds, or as long as it takes."""
         if self._creator is not None:
             factory = TLSMemoryBIOFactory(self._creator, True, self)
             factory.noisy = False
             self._connector = reactor.connectTCP(address, port, factory, timeout=within)
             return self.made
-        self._stream = Stream(reactor, Connection(self._outcome, False))
-        failure = self._stream.connect(address, port)
+        self._stream = begun or Stream(reactor, address, port)
+        failure = self._stream.tell(Connection(self._outcome, False))
         if failure is not None:
             self._outcome(failure)
         elif within is not None and not self.made.called:

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure as Problem
 from monitor436.probes.names import Names
 from monitor436.probes.probe import Failure, Target
 from monitor436.probes.web.connection import Connecting, Connection
+from monitor436.probes.web.stream import Stream
 
 MOST_ADDRESSES = 4  # of one name that are tried
 
@@ -19,6 +20,15 @@ SAYS = {
     "header": "it did not begin to answer",
     "body": "it did not end its answer",
 }  # a phase of an exchange, and what is said when the time ends in it
+
+
+def begin(reactor: Any, target: Target) -> Stream | None:
+    """A connection on its way to a target, before its exchange; None if the name of its host is to be looked up."""
+    return Stream(reactor, target.host, target.port) if _is_address(target.host) else None
+
+
+def _is_address(host: str) -> bool:
+    return isIPAddress(host) or isIPv6Address(host)
 
 
 class Exchange:
@@ -49,17 +59,20 @@ class Exchange:
         if self._call.active():
             self._call.cancel()
 
-    async def connect(self, target: Target, names: Names, creator: Any) -> Connection:
-        """A new connection to the first address of the host that takes one; over TLS, if there is a creator for it."""
+    async def connect(self, target: Target, names: Names, creator: Any, begun: Stream | None = None) -> Connection:
+        """A new connection to the first address of the host that takes one; over TLS, if there is a creator for it.
+
+        Or the one that has `begun`, where the host is an address.
+        """
         addresses = [target.host]
-        if not isIPAddress(target.host) and not isIPv6Address(target.host):
+        if not _is_address(target.host):
             self._waits = names.addresses(target.host)
             addresses = (await self._waits)[:MOST_ADDRESSES]
         for count, address in enumerate(addresses, 1):
             last = count == len(addresses)
             self._connecting = Connecting(creator)
             share = None if last else self._within / len(addresses)
-            self._waits = self._connecting.start(self._reactor, address, target.port, share)
+            self._waits = self._connecting.start(self._reactor, address, target.port, share, begun)
             try:
                 self.connection = await self._waits
             except Failure:
@@ -75,7 +88,7 @@ class Exchange:
 
     def _expire(self) -> None:
         phase = self.phase
-        self.expired = Failure(phase, f"{SAYS[phase]} within {self._within:g} s")
+        self.expired = Failure(phase, f"{SAYS[phase]} within {self._within:.3g} s")
         if self.connection is not None:
             self.connection.fail(self.expired)
         elif self._waits is not None:

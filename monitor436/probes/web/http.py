@@ -12,7 +12,8 @@ from monitor436.probes.names import Names
 from monitor436.probes.probe import Failure, Target
 from monitor436.probes.web.bodies import MOST_HELD, Bodies
 from monitor436.probes.web.connection import Connection
-from monitor436.probes.web.exchange import Exchange
+from monitor436.probes.web.exchange import Exchange, begin
+from monitor436.probes.web.stream import Stream
 from monitor436.probes.web.tls import Creators, TlsOptions
 
 LIMIT = 1 << 20  # bytes of a body
@@ -70,15 +71,21 @@ class HttpProbe:
         self._creators = Creators(tls)
         self._requests: dict[str, Request] = {}
         self._kept: dict[tuple[str, str, int], list[Connection]] = {}
-        self._most_kept = min(MOST_KEPT, room() // 2)
+        self._most_kept = min(MOST_KEPT, room() // 3)
         self._count = 0  # of those that are kept
 
-    async def probe(self, target: Target, within: float | None = None) -> bytes:
+    def begin(self, target: Target) -> Stream | None:
+        """A connection to a target that is asked in a moment; None where one is kept, or that takes more than that."""
+        if ("http", target.host, target.port) in self._kept or not target.url.startswith("http://"):
+            return None
+        return begin(self._reactor, target)
+
+    async def probe(self, target: Target, within: float | None = None, begun: Stream | None = None) -> bytes:
         """The body; within `within` seconds, or the time of this probe. Raises Failure."""
         exchange = Exchange(self._reactor, self.timeout if within is None else within)
         try:
             request = self._requests.get(target.url) or self._request(target)
-            while kept := self._take(request.key):
+            while begun is None and (kept := self._take(request.key)):
                 exchange.connection = kept
                 try:
                     return await kept.ask(request.data, self._limit, self._bodies)
@@ -86,11 +93,13 @@ class HttpProbe:
                     if exchange.expired or kept.heard:
                         raise
                 exchange.connection = None  # it was closed between two rounds, which is nobody's fault
-            connection = await exchange.connect(target, self._names, self._creator(request))
+            connection = await exchange.connect(target, self._names, self._creator(request), begun)
             connection.key, connection.free, connection.gone = request.key, self._keep, self._drop
             return await connection.ask(request.data, self._limit, self._bodies)
         finally:
             exchange.over()
+            if begun is not None:
+                begun.drop()
 
     async def close(self) -> None:
         """End every connection that waits for the next round."""
