@@ -18,6 +18,7 @@ from rich.console import Console
 from monitor436.cli.reporting import asking, charts, files
 from monitor436.cli.reporting import text as told_as
 from monitor436.cli.reporting.page import page
+from monitor436.model.fleet.errand import LOST
 from monitor436.model.fleet.inventory import read_inventory
 from monitor436.model.fleet.report import BOUNDS, Report, Round, report
 from monitor436.model.fleet.since import since
@@ -453,7 +454,7 @@ class PageOfTheDocumentsTests(unittest.TestCase):
     def test_every_reason_is_told(self) -> None:
         """And no other."""
         found = [ticked(row[0])[0] for row in rows(section(read("docs/report.md"), "The gate"))]
-        self.assertEqual(sorted(found), sorted(HTTP_REASONS))
+        self.assertEqual(sorted(found), sorted([*HTTP_REASONS, LOST]))
 
     def test_the_inventory_shown_is_one(self) -> None:
         """And so is the status page."""

@@ -2,37 +2,43 @@
 
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from msgspec import json, to_builtins
 from rich.console import Console
 
+from monitor436.cli.on_many_machines import OnManyMachines
+from monitor436.cli.redis_options import queue_of, redis_words, with_redis
 from monitor436.cli.reporting import files
-from monitor436.cli.reporting.asking import Asking, ask
-from monitor436.cli.reporting.options import Options, with_options
+from monitor436.cli.reporting.asking import ask, how
+from monitor436.cli.reporting.options import HOW, Options, with_options
 from monitor436.cli.reporting.page import page
 from monitor436.cli.reporting.text import print_report, print_since, summary
 from monitor436.inventory_file import decoded
+from monitor436.model.fleet.errand import Asked
 from monitor436.model.fleet.gate import OK
 from monitor436.model.fleet.inventory import Inventory, read_inventory
-from monitor436.model.fleet.report import Report
+from monitor436.model.fleet.report import Report, Round
 from monitor436.model.fleet.report import report as reported
 from monitor436.model.fleet.since import Since, since
 from monitor436.model.fleet.statuses import Question, Wanted
 from monitor436.model.source import SettingsError
 from monitor436.probes.probe import Target
-from monitor436.probes.web.http import HttpProbe
-from monitor436.probes.web.tls import TlsOptions, creators
 
+Ask = Callable[[Sequence[Asked], Question, Sequence[str]], Round]  # who is asked, what, and who is listed twice
+PARTS = {"work": ("monitor436.cli.reporting.work:report_work", "take targets from the queue and ask them")}
 REFUSED = 3  # exit status: the gate was missed
 TOLD = 50  # bad lines, and lines that say the same
 WIDTH = 200  # columns where there is no terminal
 
 
-@click.command()
+@click.command(cls=OnManyMachines, parts=PARTS)
 @with_options
+@with_redis("", "Workers ask, through this queue in Redis: see monitor436 report work --help.")
 def report(**words: Any) -> None:
     """Ask the status page of every host that a file lists, and tell success by application and version.
 
@@ -43,14 +49,16 @@ def report(**words: Any) -> None:
     monitor436 report -i fleet.txt -q 99.5 -o reports --html
     monitor436 report -i fleet.txt --url 'https://{server}:8443/health' --ca site.pem
     """
+    redis = redis_words(words)
+    asking = {name: words.pop(name) for name in HOW}
     options = Options(**words)
     _fit(options)
     question = _question(options.by, options.wanted)
     listed = _listed(*options.inventory, options.pattern)
-    asking = _asking(options)
     twice = [str(each) for each in listed.twice]
+    ask = _through(redis) if redis["queue"] else _from_here(asking)
     _tell(twice)
-    found = reported(ask([Target(*each) for each in listed.targets], asking, question, twice), question, options.qos)
+    found = reported(ask([Asked(*each) for each in listed.targets], question, twice), question, options.qos)
     change = since(options.last, found) if options.last else None
     written = _write(found, change, options)
     _print(found, change, options)
@@ -65,8 +73,25 @@ def _fit(options: Options) -> None:
         raise click.UsageError("--json and --csv both go to standard output: choose one")
     if options.usual and (options.by or options.wanted):
         raise click.UsageError("-s is success by application and version: leave out --group-by and --aggregate, or -s")
-    if options.key and not options.cert:
-        raise click.UsageError("--key is the key of a certificate: give that with --cert")
+
+
+def _from_here(asking: dict[str, Any]) -> Ask:
+    settled = how(**asking)
+    return lambda listed, question, twice: ask([Target(*each) for each in listed], settled, question, twice)
+
+
+def _through(redis: dict[str, Any]) -> Ask:
+    """By workers; how they ask is said to them."""
+    context = click.get_current_context()
+    for name in HOW:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"with --queue workers ask: say --{name.replace('_', '-')} to them")
+    from twisted.internet import reactor
+
+    from monitor436.cli.reporting.through import ask_workers
+
+    queue = queue_of(redis, reactor)
+    return lambda listed, question, twice: ask_workers(listed, question, queue, twice, reactor)
 
 
 def _question(by: tuple[str, ...], wanted: tuple[Wanted, ...]) -> Question:
@@ -89,21 +114,6 @@ def _tell(sentences: list[str]) -> None:
         click.echo(sentence, err=True)
     if len(sentences) > TOLD:
         click.echo(f"and {len(sentences) - TOLD:,} more", err=True)
-
-
-def _asking(options: Options) -> Asking:
-    """How everybody is asked: what cannot be sent or trusted is told before that."""
-    headers = tuple(field for each in options.headers for field in each)
-    tls = TlsOptions(options.ca or "", options.cert or "", options.key or "", options.insecure)
-    try:
-        HttpProbe(None, options.timeout, headers, TlsOptions())
-    except ValueError as wrong:
-        raise click.UsageError(str(wrong)) from None
-    try:
-        creators(tls)
-    except Exception as problem:  # OpenSSL's own errors have no base in common with others
-        raise click.UsageError(f"--ca, --cert or --key: no good PEM file: {problem}") from None
-    return Asking(options.timeout, options.at_once, max(0, options.retries), headers, tls, options.follow)
 
 
 def _write(found: Report, change: Since | None, options: Options) -> list[Path]:

@@ -8,18 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.e2e.patience import eventually
+from tests.e2e.ports import LOOPBACK, free_port
 from tests.e2e.processes import Process
 
-LOOPBACK = "127.0.0.1"
 SOON = 20.0  # seconds in which it listens, also on a busy machine
 ABSENT = None if shutil.which("redis-server") else "no redis-server here (Debian's package of that name)"
-
-
-def free_port() -> int:
-    """A loopback port that nobody uses at present."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 class RedisServer:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from monitor436.model.settings.http import Http
 from monitor436.model.settings.rendered import render
 from monitor436.model.settings.whole import Settings
 from tests.e2e.patience import eventually
+from tests.e2e.ports import LOOPBACK, free_port
 from tests.e2e.processes import MONITOR436, TWISTD, Process, run
 
-LOOPBACK = "127.0.0.1"
 BROADCAST = "127.255.255.255"
 SOON = 30.0  # seconds in which whatever is to happen has happened, also on a machine that is busy with other tests
 LOOK = 0.2  # seconds between looks at plan files
@@ -33,23 +32,16 @@ checks:
 """
 
 
-def free_port(*kinds: socket.SocketKind) -> int:
-    """A loopback port that nobody uses at present."""
-    with socket.socket(socket.AF_INET, kinds[0] if kinds else socket.SOCK_DGRAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
 def on_loopback(name: str = "srv") -> Settings:
     """Settings for a server that nobody outside this machine can hear."""
     return structs.replace(
         Settings(),
         name=name,
         agents=Agents(address=LOOPBACK, port=free_port()),
-        plans=Plans(address=LOOPBACK, port=free_port(socket.SOCK_STREAM), check_every=LOOK),
+        plans=Plans(address=LOOPBACK, port=free_port(), check_every=LOOK),
         beacon=Beacon(port=free_port(), every=0.5, to=(BROADCAST,), multicast=""),
         heartbeat=PACE,
-        http=Http(listen=f"{LOOPBACK}:{free_port(socket.SOCK_STREAM)}"),
+        http=Http(listen=f"{LOOPBACK}:{free_port()}"),
     )
 
 

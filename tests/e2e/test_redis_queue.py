@@ -77,6 +77,26 @@ class RedisQueueTests(QueueContract, TestCase):
         await queue.put("b", [("d", b"")])
         self.assertEqual([job.name for job in await waits], ["d"])
 
+    async def test_results_that_could_not_be_completed_come_again(self) -> None:
+        """Else they would be in Redis until their taker starts anew; new ones come after them."""
+        queue = self.queue()
+        await queue.put("b", [(name, b"") for name in "abc"])
+        jobs = await queue.claim("w1", 9, 0.0)
+        await queue.acknowledge([(job, b"") for job in jobs[:2]])
+        taken = await queue.results(9, 0.0)
+        self.server.kill()
+        with self.assertRaises(QueueAway):
+            await queue.complete(taken)
+        self.server.start()
+        await self.persists(lambda: queue.acknowledge([(jobs[2], b"")]))
+        again = await self.persists(lambda: queue.results(9, 1.0))
+        self.assertEqual([each.name for each in again], ["a", "b"])
+        await queue.complete(again)
+        last = await queue.results(9, 1.0)
+        self.assertEqual([each.name for each in last], ["c"])
+        await queue.complete(last)
+        self.assertEqual((await queue.depth(), (await queue.batch("b")).completed), (Depth(0, 0), 3))
+
     async def test_a_queue_that_redis_forgot_begins_anew(self) -> None:
         """Nothing has to be made by hand; the batch is put again as a whole."""
         queue = self.queue()

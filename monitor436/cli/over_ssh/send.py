@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from monitor436.cli.over_ssh.redis_options import complain, named, queue_of, with_redis
 from monitor436.cli.over_ssh.sweeping import listed_hosts
+from monitor436.cli.redis_options import complain, named, queue_of, with_redis
 from monitor436.cli.reporting.asking import progress
 from monitor436.cli.until_told import until_told
 from monitor436.model.sweep.inventory import PORT
@@ -22,7 +22,7 @@ from monitor436.queues.sending import send
 @click.argument("watermark", type=click.IntRange(1, 1_000_000))
 @click.option("--batch", default="", metavar="NAME", callback=named, help="Call it so; by default after the time.")
 @click.option("--resume", default="", metavar="NAME", callback=named, help="Go on with this batch.")
-@with_redis
+@with_redis("uptime")
 def uptime_send(file: str, watermark: int, batch: str, resume: str, **words: Any) -> None:
     """Put every host that FILE lists into the queue, for workers on any machine.
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from monitor436.cli.lines import plain
-from monitor436.cli.over_ssh.redis_options import complain, named, queue_of, with_redis
 from monitor436.cli.over_ssh.row_book import RowBook
+from monitor436.cli.redis_options import complain, named, queue_of, with_redis
 from monitor436.cli.until_told import until_told
 from monitor436.model.sweep.remote import console_line
 from monitor436.model.sweep.rows import Row, Tally
@@ -21,7 +21,7 @@ from monitor436.queues.taking import Sink
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--batch", default="", metavar="NAME", callback=named, help="Wait for the end of this one.")
 @click.option("--stay", is_flag=True, help="Go on when all batches are over.")
-@with_redis
+@with_redis("uptime")
 def uptime_sink(path: Path, batch: str, stay: bool, **words: Any) -> None:
     """Write a line of JSON for each host into FILE, and a line for people on standard output.
 

@@ -12,17 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from monitor436.cli.until_told import until_told
+from monitor436.model.fleet.errand import Told
 from monitor436.model.fleet.report import Failure, Round
-from monitor436.model.fleet.statuses import Question, Status, StatusError, read_status
+from monitor436.model.fleet.statuses import Question, StatusError, read_status
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Probe, Target
 from monitor436.probes.web.http import HttpProbe
-from monitor436.probes.web.tls import TlsOptions
+from monitor436.probes.web.tls import TlsOptions, creators
 
 DIGITS = 4  # of seconds that are kept: a tenth of a millisecond
 GARBAGE = (100_000, 50, 50)  # a command that soon ends looks for it less often: it took a third of a large round
-
-Told = tuple[Status, float] | Failure  # what a target said and the seconds it took, or why it did not
 
 
 class Asking(NamedTuple):
@@ -34,6 +33,36 @@ class Asking(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     tls: TlsOptions = TlsOptions()
     follow: int = 0  # redirects
+
+
+def how(
+    timeout: float,
+    at_once: int,
+    retries: int,
+    follow: int,
+    headers: tuple[list[tuple[str, str]], ...],
+    ca: str | None,
+    cert: str | None,
+    key: str | None,
+    insecure: bool,
+) -> Asking:
+    """How everybody is asked, by a command line: what cannot be sent or trusted is told before that.
+
+    Raises click.UsageError.
+    """
+    fields = tuple(field for each in headers for field in each)
+    tls = TlsOptions(ca or "", cert or "", key or "", insecure)
+    if key and not cert:
+        raise click.UsageError("--key is the key of a certificate: give that with --cert")
+    try:
+        HttpProbe(None, timeout, fields, TlsOptions())
+    except ValueError as wrong:
+        raise click.UsageError(str(wrong)) from None
+    try:
+        creators(tls)
+    except Exception as problem:  # OpenSSL's own errors have no base in common with others
+        raise click.UsageError(f"--ca, --cert or --key: no good PEM file: {problem}") from None
+    return Asking(timeout, at_once, max(0, retries), fields, tls, follow)
 
 
 def ask(targets: Sequence[Target], asking: Asking, question: Question, twice: Sequence[str]) -> Round:
@@ -76,7 +105,7 @@ def tell(result: Answer | Failed, question: Question) -> Told:
 def _run(
     reactor: Any, targets: Sequence[Target], asking: Asking, keep: Callable[[Answer | Failed], Told]
 ) -> list[Told]:
-    probe = _probe(reactor, asking)
+    probe = make_probe(reactor, asking)
     poller = Poller(reactor, probe, asking.at_once, asking.retries)
     results: list[Told] = []
 
@@ -88,8 +117,8 @@ def _run(
     return results
 
 
-def _probe(reactor: Any, asking: Asking) -> Probe:
-    """The plain one, or that which follows: treq costs a third of a second at the start."""
+def make_probe(reactor: Any, asking: Asking) -> Probe:
+    """The plain probe, or that which follows: treq costs a third of a second at the start."""
     if not asking.follow:
         return HttpProbe(reactor, asking.timeout, asking.headers, asking.tls)
     from monitor436.probes.web.following import FollowingProbe

@@ -19,24 +19,19 @@ MOST_FOLLOWED = 20  # redirects
 LONGEST = 3600.0  # seconds of a time-out
 
 
+HOW = ("timeout", "at_once", "retries", "follow", "headers", "ca", "cert", "key", "insecure")
+"""Words that say how a target is asked."""
+
+
 class Options(NamedTuple):
-    """What was said on the command line. `inventory` is what the file is called and what is in it."""
+    """What was said on the command line but for HOW. `inventory` is what the file is called and what is in it."""
 
     inventory: tuple[str, bytes]
     folder: Path | None
     qos: float
     verbose: bool
     usual: bool
-    timeout: float
-    at_once: int
-    retries: int
-    follow: int
     pattern: str
-    headers: tuple[list[tuple[str, str]], ...]
-    ca: str | None
-    cert: str | None
-    key: str | None
-    insecure: bool
     by: tuple[str, ...]
     wanted: tuple[Wanted, ...]
     last: Report | None
@@ -139,6 +134,20 @@ def _folder(context: click.Context, param: click.Parameter, value: str | None) -
 
 
 FILE = click.Path(exists=True, dir_okay=False)
+ASKING: list[Callable[[Any], Any]] = [
+    click.option("-t", "--timeout", type=Timeout(), default="1", show_default=True,
+                 help="For a whole exchange, attempts and all: 1, 0.5 or 500ms."),
+    click.option("-r", "--retries", type=click.IntRange(max=100), default=3, show_default=True, metavar="N",
+                 help="Attempts after one that failed before its time was over."),
+    click.option("--follow", type=click.IntRange(0, MOST_FOLLOWED), default=0, show_default=True, metavar="N",
+                 help="Redirects that are followed, within the time; never to this machine."),
+    click.option("--header", "headers", type=Header(), multiple=True,
+                 help='"Name: value" to send, or @FILE with one a line; may be repeated.'),
+    click.option("--ca", type=FILE, metavar="FILE", help="Trust these certificates (PEM), not the system's."),
+    click.option("--cert", type=FILE, metavar="FILE", help="A certificate of our own to show (PEM)."),
+    click.option("--key", type=FILE, metavar="FILE", help="Its key, if that is in another file."),
+    click.option("--insecure", is_flag=True, help="Believe whoever answers, whatever its certificate."),
+]  # fmt: skip
 OPTIONS: list[Callable[[Any], Any]] = [
     click.option("-i", "--inventory", "--inventory_file", "inventory", required=True, metavar="FILE",
                  callback=_read, type=click.Path(exists=True, dir_okay=False, allow_dash=True),
@@ -151,22 +160,11 @@ OPTIONS: list[Callable[[Any], Any]] = [
     click.option("-v", "--verbose", is_flag=True, help="Show every failure."),
     click.option("-s", "--aggr_success_rate", "usual", is_flag=True,
                  help="Success by application and version: what is done anyway."),
-    click.option("-t", "--timeout", type=Timeout(), default="1", show_default=True,
-                 help="For a whole exchange, attempts and all: 1, 0.5 or 500ms."),
-    click.option("-f", "--at-once", "--threads", "at_once", type=click.IntRange(1, 100_000), metavar="N",
-                 default=10_000, show_default=True, help="How many are asked at a time."),
-    click.option("-r", "--retries", type=click.IntRange(max=100), default=3, show_default=True, metavar="N",
-                 help="Attempts after one that failed before its time was over."),
-    click.option("--follow", type=click.IntRange(0, MOST_FOLLOWED), default=0, show_default=True, metavar="N",
-                 help="Redirects that are followed, within the time; never to this machine."),
     click.option("--url", "pattern", default=PATTERN, show_default=True, metavar="PATTERN", callback=_url,
                  help="What to ask of a host that is not listed with a URL."),
-    click.option("--header", "headers", type=Header(), multiple=True,
-                 help='"Name: value" to send, or @FILE with one a line; may be repeated.'),
-    click.option("--ca", type=FILE, metavar="FILE", help="Trust these certificates (PEM), not the system's."),
-    click.option("--cert", type=FILE, metavar="FILE", help="A certificate of our own to show (PEM)."),
-    click.option("--key", type=FILE, metavar="FILE", help="Its key, if that is in another file."),
-    click.option("--insecure", is_flag=True, help="Believe whoever answers, whatever its certificate."),
+    click.option("-f", "--at-once", "--threads", "at_once", type=click.IntRange(1, 100_000), metavar="N",
+                 default=10_000, show_default=True, help="How many are asked at a time."),
+    *ASKING,
     click.option("--group-by", "by", multiple=True, metavar="FIELDS", callback=_by,
                  help="Other fields than Application,Version; the last is compared."),
     click.option("--aggregate", "wanted", multiple=True, metavar="FIELD:HOW", callback=_wanted,
@@ -177,6 +175,13 @@ OPTIONS: list[Callable[[Any], Any]] = [
     click.option("--csv", "as_csv", is_flag=True, help="Print the sums as CSV, in place of the table."),
     click.option("--html", "as_html", is_flag=True, help="Also write one HTML page with charts."),
 ]  # fmt: skip
+
+
+def with_asking(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes those which say how a target is asked."""
+    for option in reversed(ASKING):
+        command = option(command)
+    return command
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

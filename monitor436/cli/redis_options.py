@@ -8,12 +8,10 @@ import click
 
 from monitor436.binder import DEFAULT, load
 from monitor436.model.settings.redis import Redis
-from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.queues import open_queue
 from monitor436.queues.queue import LEASE, Queue
 
-QUEUE = "uptime"
 FILE = click.Path(exists=True, dir_okay=False)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -33,16 +31,28 @@ OPTIONS: list[Callable[[Any], Any]] = [
     click.option("--redis-tls", is_flag=True, help="Talk TLS with it."),
     click.option("--redis-ca", type=FILE,
                  help="PEM certificates of authorities that are trusted instead of the system's; with TLS."),
-    click.option("--queue", default=QUEUE, show_default=True, metavar="NAME", callback=named, help="The queue there."),
     click.option("-c", "--config", metavar="FILE", default=DEFAULT, show_default=True, help="The settings file."),
 ]  # fmt: skip
 
 
-def with_redis(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes all of OPTIONS; `queue_of` takes them out of its words."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+def with_redis(queue: str, why: str = "The queue there.") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command that takes all of OPTIONS and the name of a queue; `queue_of` takes them out of its words."""
+    name = click.option("--queue", default=queue, show_default=bool(queue), metavar="NAME", callback=named, help=why)
+
+    def given(command: Callable[..., None]) -> Callable[..., None]:
+        for option in [*reversed(OPTIONS), name]:
+            command = option(command)
+        return command
+
+    return given
+
+
+def redis_words(words: dict[str, Any]) -> dict[str, Any]:
+    """Those of OPTIONS and the queue, which are then gone from `words`. Raises click.UsageError without a queue."""
+    mine = {name: words.pop(name) for name in [*words] if name in ("queue", "config") or name.startswith("redis")}
+    if not mine["queue"] and any(value for name, value in mine.items() if name.startswith("redis")):
+        raise click.UsageError("--redis goes with --queue NAME, from which workers take")
+    return mine
 
 
 def queue_of(words: dict[str, Any], reactor: Any, lease: float = LEASE) -> Queue:
@@ -61,6 +71,8 @@ def queue_of(words: dict[str, Any], reactor: Any, lease: float = LEASE) -> Queue
 
 
 def _configured(config: str) -> Redis:
+    from monitor436.model.settings.whole import Settings  # a tenth of the start of a report, which needs it seldom
+
     try:
         return load(config, Settings).redis
     except SettingsError as wrong:

@@ -1,0 +1,74 @@
+"""What the workers of every command have in common: they take jobs from a queue until somebody ends them."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import click
+
+from monitor436.agent.plan import seconds, spelt
+from monitor436.cli.redis_options import complain, named
+from monitor436.cli.until_told import until_told
+from monitor436.model.words import count
+from monitor436.probes.descriptors import room
+from monitor436.probes.probe import Probe
+from monitor436.queues.queue import LEASE, Job, Queue
+from monitor436.queues.working import MOST_TRIES, Worker
+
+MARGIN = 2.0  # seconds of a lease beyond the time of a job, for the way there and back
+LOST = f"was handed out {MOST_TRIES} times, and no worker brought it home"
+
+
+def _lease(context: click.Context, param: click.Parameter, value: str) -> float:
+    try:
+        return seconds(value)
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong)) from None
+
+
+OPTIONS: list[Callable[[Any], Any]] = [
+    click.argument("name", metavar="ID", callback=named),
+    click.argument("concurrency", type=click.IntRange(1, 10_000)),
+    click.option("--lease", default=spelt(LEASE), show_default=True, callback=_lease, metavar="DURATION",
+                 help="How long a worker has for a job before another gets it; the same for all workers."),
+]  # fmt: skip
+
+
+def with_worker(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the words of a worker: `name`, `concurrency` and `lease`."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def fits(lease: float, timeout: float) -> None:
+    """A job is over before its lease. Raises click.UsageError."""
+    if lease < timeout + MARGIN:
+        raise click.UsageError(f"--lease must be at least {MARGIN:g} s longer than --timeout")
+
+
+def work_until_told(
+    queue: Queue,
+    probe: Probe,
+    name: str,
+    concurrency: int,
+    lease: float,
+    work: Callable[[Job, str], Awaitable[bytes]],
+    lost: Callable[[Job, str], bytes],
+    what: str,
+    reactor: Any,
+) -> None:
+    """Do jobs until TERM or Ctrl-C, and tell how many; `what` one is called. See Worker for the others."""
+    at_once = min(concurrency, max(1, room() // 2))
+    worker = Worker(queue, name, at_once, work, lost, complain, reactor, lease)
+    given: list[int] = []
+
+    async def end() -> None:
+        given.append(await worker.end())
+        await probe.close()
+        await queue.close()
+
+    if sys.stderr.isatty():
+        click.echo(f"{name}: waits for {what}s, and asks {at_once} at a time; Ctrl-C ends it", err=True)
+    until_told(worker.run, end, reactor)
+    click.echo(f"{name}: {count(worker.done, what)} done, {given[0] if given else 0} given back", err=True)
