@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 
 from tests.e2e.patience import eventually
+from tests.e2e.ports import free_port
 
 PROGRAM = "/usr/sbin/sshd"
 
@@ -19,8 +20,7 @@ class Sshd:
         if not Path(PROGRAM).exists() or not shutil.which("ssh-keygen"):
             raise unittest.SkipTest("no sshd (Debian's openssh-server)")
         folder.mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         key = folder / "host_key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         settings = {

@@ -29,7 +29,7 @@ class WorkersTests(unittest.TestCase):
         farm = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert farm.stdin and farm.stdout
         self.addCleanup(lambda: (farm.stdin.close(), farm.wait(), farm.stdout.close()))  # type: ignore[union-attr]
-        ports = {**json.loads(farm.stdout.readline()), "refuse": 1}
+        ports = {**json.loads(farm.stdout.readline()), "refuse": 1}  # where nobody listens these days
         pages = [f"http://127.9.{n // 250}.{n % 250 + 1}:{ports[MIX[n % len(MIX)]]}/status\n" for n in range(PAGES)]
         (self.folder / "fleet").write_text("".join(pages))
 
