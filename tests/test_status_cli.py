@@ -60,6 +60,13 @@ class CommandTests(unittest.TestCase):
         self.assertRegex(found[2], r"^critical +\w[\w ]*  web1 +web1 host_down$")
         self.assertRegex(found[3], r"^warning +\w[\w ]*  db1/disk// +disk is warning$")
 
+    def test_a_log_that_cannot_be_read_is_told_with_its_path_once(self) -> None:
+        """The event has it in its text, too."""
+        text = "/var/log/x: Permission denied"
+        self.events.append(happening("log_unreadable", "warning", "db2", text=text, path="/var/log/x"))
+        found = self.run_it("status").output.splitlines()
+        self.assertRegex(found[4], r"^warning +\w[\w ]*  db2: log /var/log/x +Permission denied$")
+
     def test_status_for_scripts_and_for_some_hosts(self) -> None:
         """JSON; only those that fit the pattern."""
         view = json.decode(self.run_it("status", "--json", "--host", "db*").output)

@@ -150,7 +150,7 @@ class Checks:
                 check, now, self._host.boot, kept, awake(check), self._breathe
             )
         wanted = {check.log for check in checks}
-        self._close_logs(set(self._logs) - wanted, now)
+        self._close_logs(set(self._logs) - wanted, now, left=True)
         for log in sorted(wanted):
             if log not in self._logs:
                 self._logs[log] = Log(log, self._kept, self._host.refuses_log, self._breathe, self._host.tells)
@@ -192,11 +192,12 @@ class Checks:
         if gone:
             self._keep([], gone)
 
-    def _close_logs(self, logs: "set[str]", now: float) -> None:
-        """Let go of files, and keep where reading stopped for when they are wanted again."""
+    def _close_logs(self, logs: "set[str]", now: float, left: bool = False) -> None:
+        """Let go of files, and keep where reading stopped for when they are wanted again. `left`: no plan has them."""
         for log in sorted(logs):
             closing = self._logs.pop(log)
-            self._keep([], closing.everything(now))
+            others = {path for other in self._logs.values() for path in other.problems}
+            self._keep(closing.left(self._host.wall(), others) if left else [], closing.everything(now))
             closing.close()
 
     def _look_at_log(self, log: Log, now: float, allowed: bool, awake: "Callable[[object], bool]") -> float:

@@ -22,7 +22,7 @@ class Told:
         )  # fmt: skip
         self.notifications = Notifications(
             settings.notify, self.board.board, core.name, (core.journal.path, folder / NOTICES), core.state,
-            self.in_thread, lambda: self.board.now, reactor,
+            self.in_thread, lambda: self.board.now, reactor, late=hosts.plans.late,
         )  # fmt: skip
         self.board.tell, self.board.may_keep = self.notifications.told, self.notifications.settled
         core.bus.subscribe(self.board.heard)

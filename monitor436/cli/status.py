@@ -13,7 +13,7 @@ from monitor436.cli.lines import COLOURS, plain, say
 from monitor436.cli.settings_option import settings_option
 from monitor436.model.settings.whole import Settings
 from monitor436.model.status.board import Board
-from monitor436.model.status.change import Subject
+from monitor436.model.status.change import UNREADABLE, Subject
 from monitor436.model.status.overview import Overview, Trouble, overview
 from monitor436.model.status.silences import Silence
 from monitor436.model.words import count, span
@@ -90,4 +90,5 @@ def _line(each: Trouble, now: float) -> str:
     subject = str(Subject(each.host, each.check, each.of))
     level = click.style(f"{each.severity:8}", fg=COLOURS[each.severity])
     more = f"  [{each.held}]" if each.held else "  [flapping]" if each.flaps else ""
-    return f"{level}  {span(now - each.since):>8}  {plain(subject):24}  {plain(each.text + more)}"
+    text = each.text if each.of != UNREADABLE else each.text.removeprefix(f"{each.check.removeprefix('log ')}: ")
+    return f"{level}  {span(now - each.since):>8}  {plain(subject):24}  {plain(text + more)}"

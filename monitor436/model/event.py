@@ -138,7 +138,7 @@ KINDS = {
     agent.LOG_OVER: "More lines than allowed matched in a period: `count`, `seconds`; and when that is over.",
     agent.LOG_SILENT: "No line matched for a period of `seconds`; and when one does again.",
     agent.LOG_GAP: "Lines of a log file could not be had: it was truncated, rotated away, or there are too many files.",
-    agent.LOG_UNREADABLE: "A log file cannot be read; told once, and when it can be again.",
+    agent.LOG_UNREADABLE: "A log file cannot be read; told once, and when it can be again or the plan has it no more.",
     agent.METRIC: "Values that a check measured, by label; a sample, not a change.",
     agent.REPORTED: "What a script on the host stated with the agent's `event` command.",
     agent.LOST: "Events of a host were dropped before any server had them: `count` numbers before this one.",

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
 from twisted.mail.smtp import ESMTPSender, ESMTPSenderFactory, SMTPClientError
 from twisted.python.failure import Failure
@@ -19,11 +19,10 @@ from twisted.python.failure import Failure
 from monitor436.model.notify.notice import Item, Notice
 from monitor436.model.notify.wording import headline, lines, worst
 from monitor436.model.settings.notify import Mail
-from monitor436.notifiers.notifier import NotSent, content, secret, spelt
+from monitor436.notifiers.notifier import NotSent, secret, spelt
+from monitor436.notifiers.trust import trust, why
 
-MOST_CA = 1 << 20
 OK = range(200, 300)
-END = b"-----END CERTIFICATE-----"
 
 
 _log = Logger()
@@ -44,14 +43,15 @@ class MailNotifier:
         sent: Deferred[Any] = Deferred()
         mail = self._mail
         password = secret(mail.password_file) if mail.user else None
-        options = None if mail.tls == "off" else optionsForClientTLS(mail.host, trustRoot=self._trust())
-        factory = ESMTPSenderFactory(
+        options = None if mail.tls == "off" else optionsForClientTLS(mail.host, trustRoot=trust(mail.ca))
+        factory: Any = ESMTPSenderFactory(
             mail.user.encode() if mail.user else None, password, mail.sender, list(mail.to),
             BytesIO(message(notice, mail)), sent, retries=0, timeout=mail.time_limit, contextFactory=options,
             heloFallback=True, requireAuthentication=bool(mail.user), requireTransportSecurity=mail.tls == "starttls",
         )  # fmt: skip
         factory.noisy = False
         factory.protocol = _Sender
+        factory.why = lambda problem: why(problem, mail.host, mail.ca)
         endpoint: Any = HostnameEndpoint(self._reactor, mail.host.encode("idna"), mail.port)
         if mail.tls == "always" and options is not None:
             endpoint = wrapClientTLS(options, endpoint)
@@ -68,25 +68,16 @@ class MailNotifier:
     async def restate(self, items: Sequence[Item]) -> None:
         """It is told once."""
 
-    def _trust(self) -> Any:
-        if not self._mail.ca:
-            return platformTrust()
-        pieces = content(self._mail.ca, MOST_CA).split(END)[:-1]
-        try:
-            return trustRootFromCertificates([Certificate.loadPEM(piece + END + b"\n") for piece in pieces])
-        except Exception:  # OpenSSL has many ways to say so
-            raise NotSent(f"{self._mail.ca}: expected PEM certificates") from None
-
 
 class _Sender(ESMTPSender):
-    """Says so if the server hangs up in the middle."""
+    """Says so if the connection ends in the middle."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """However it ended."""
         super().connectionLost(reason)
         result = getattr(self.factory, "result", None)  # it is gone once it has fired
         if result is not None and not result.called:
-            result.errback(NotSent(f"the mail server hung up: {reason.getErrorMessage()}"))
+            result.errback(NotSent(f"the connection to the mail server was lost: {self.factory.why(reason.value)}"))
 
 
 async def _exchange(endpoint: Any, factory: Any, sent: "Deferred[Any]") -> None:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import json
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
@@ -13,13 +14,14 @@ from monitor436.notifiers.notifier import Notifier, NotSent
 FIRST = 5.0  # seconds until the second try
 LONGEST = 300.0  # seconds between tries
 REFUSALS = 3  # refusals for good, after which a notification is given up: the next may be taken
-MOST = 1000  # notifications that wait; beyond it the oldest are given up
+MOST = 1000  # notifications that wait; beyond it the oldest are given up ...
+MOST_BYTES = 32 << 20  # ... and of their JSON: 100,000 items of usual length
 LAST_WAIT = 5.0  # seconds that the end of the server waits for one that is under way
 
 
 class Outgoing:
     """Calls `done(key)` for what was sent or given up, `failing(why)` when that begins, with "" when it ends, and
-    `lost(number, why)` for what was given up.
+    `lost(notices, why)` for what was given up.
     """
 
     log = Logger()
@@ -30,7 +32,7 @@ class Outgoing:
         notifier: Notifier,
         done: Callable[[str], None],
         failing: Callable[[str], None],
-        lost: Callable[[int, str], None],
+        lost: Callable[[list[Notice], str], None],
         reactor: Any,
     ) -> None:
         self.name = name
@@ -39,6 +41,8 @@ class Outgoing:
         self._done, self._failing, self._lost = done, failing, lost
         self._reactor = reactor
         self._waiting: OrderedDict[str, Notice] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._size = 0
         self._busy: Deferred[None] | None = None
         self._retry: Any = None
         self._tries = self._refusals = 0
@@ -49,11 +53,11 @@ class Outgoing:
 
     def add(self, notice: Notice) -> None:
         """Send it when its turn comes."""
-        self._waiting.setdefault(notice.key, notice)
-        if len(self._waiting) > MOST:
-            keys = list(self._waiting)
-            old = keys[1 if self._busy else 0]  # the first may be under way
-            self._give_up(old, f"more than {MOST} wait: {self.why}")
+        if notice.key not in self._waiting:
+            self._waiting[notice.key] = notice
+            self._sizes[notice.key] = size = len(json.encode(notice))
+            self._size += size
+            self._make_room()
         if self._busy is None and self._retry is None and not self._stopped:
             self._next()
 
@@ -71,6 +75,18 @@ class Outgoing:
             await ended
             if call.active():
                 call.cancel()
+
+    def _make_room(self) -> None:
+        """Give up the oldest, but for the one that may be under way, and the newest."""
+        old: list[str] = []
+        count, size, spared = len(self._waiting), self._size, 1 if self._busy else 0
+        for key in list(self._waiting)[spared:-1] if count > MOST or size > MOST_BYTES else ():
+            if count - len(old) <= MOST and size <= MOST_BYTES:
+                break
+            old.append(key)
+            size -= self._sizes[key]
+        if old:
+            self._give_up(old, f"more than {MOST} wait, or {MOST_BYTES >> 20} MiB: {self.why}")
 
     def _next(self) -> None:
         self._retry = None
@@ -97,7 +113,7 @@ class Outgoing:
     def _sent(self, notice: Notice) -> None:
         self._busy = None
         self._tries = self._refusals = 0
-        self._waiting.pop(notice.key, None)
+        self._take_out(notice.key)
         self._done(notice.key)
         self._tell("")
         self._reactor.callLater(0, self._after)
@@ -116,12 +132,18 @@ class Outgoing:
         self._refusals = self._refusals + 1 if problem.for_good else 0
         if self._refusals >= REFUSALS:
             self._refusals = 0
-            self._give_up(notice.key, str(problem))
+            self._give_up([notice.key], str(problem))
 
-    def _give_up(self, key: str, why: str) -> None:
-        self._waiting.pop(key, None)
-        self._done(key)
-        self._lost(1, why)
+    def _give_up(self, keys: list[str], why: str) -> None:
+        notices = [notice for key in keys if (notice := self._take_out(key))]
+        for key in keys:
+            self._done(key)
+        if notices:
+            self._lost(notices, why)
+
+    def _take_out(self, key: str) -> Notice | None:
+        self._size -= self._sizes.pop(key, 0)
+        return self._waiting.pop(key, None)
 
     def _tell(self, why: str) -> None:
         was, self.why = self.why, why

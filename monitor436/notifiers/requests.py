@@ -2,27 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.python.failure import Failure
 from twisted.web.client import (
     Agent,
     BrowserLikePolicyForHTTPS,
     HTTPConnectionPool,
-    ResponseNeverReceived,
     _HTTP11ClientFactory,
 )
 from twisted.web.http_headers import Headers
 
-from monitor436.notifiers.notifier import NotSent, content
+from monitor436.notifiers.notifier import NotSent
+from monitor436.notifiers.trust import trust, why
 
 MOST = 65536  # bytes of an answer that are read
 SHOWN = 200  # characters of it in a sentence
-MOST_CA = 1 << 20
-END = b"-----END CERTIFICATE-----"
 LATER = (408, 425, 429)  # statuses that are no refusal
 
 
@@ -90,13 +88,11 @@ class Requests:
             told = await reading
         except (NotSent, CancelledError):
             raise
-        except ResponseNeverReceived as problem:
-            reasons = [reason.value for reason in problem.reasons]
-            if any(isinstance(reason, CancelledError) for reason in reasons):
-                raise CancelledError() from None
-            raise NotSent(_sentence(reasons[0] if reasons else problem)) from None
         except Exception as problem:  # treq, Twisted and OpenSSL have many
-            raise NotSent(_sentence(problem)) from None
+            reason = _first(problem)
+            if isinstance(reason, CancelledError):
+                raise reason from None
+            raise NotSent(why(reason, _host(self._url), self._ca)) from None
         if 200 <= answer.code < 300:
             return told
         said = told[:SHOWN].decode("utf-8", "replace")
@@ -108,12 +104,7 @@ class Requests:
         pool._factory = _Quiet
         if not self._ca:
             return Agent(self._reactor, connectTimeout=self._within, pool=pool)
-        pieces = content(self._ca, MOST_CA).split(END)[:-1]
-        try:
-            trust = trustRootFromCertificates([Certificate.loadPEM(piece + END + b"\n") for piece in pieces])
-        except Exception:  # OpenSSL has many ways to say so
-            raise NotSent(f"{self._ca}: expected PEM certificates") from None
-        return Agent(self._reactor, BrowserLikePolicyForHTTPS(trust), self._within, pool=pool)
+        return Agent(self._reactor, BrowserLikePolicyForHTTPS(trust(self._ca)), self._within, pool=pool)
 
 
 def _abort(answer: Any) -> Callable[[object], None]:
@@ -125,5 +116,15 @@ def _abort(answer: Any) -> Callable[[object], None]:
     return abort
 
 
-def _sentence(problem: BaseException) -> str:
-    return str(problem).strip() or type(problem).__name__
+def _first(problem: BaseException) -> BaseException:
+    """What happened: Twisted's client wraps it, and says in `reasons` what it wraps."""
+    reasons = [_first(reason.value) for reason in getattr(problem, "reasons", ())]
+    return next((each for each in reasons if isinstance(each, CancelledError)), reasons[0] if reasons else problem)
+
+
+def _host(url: str) -> str:
+    """The host in an address, to be told."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:  # it cannot be asked either
+        return url

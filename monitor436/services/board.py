@@ -114,6 +114,7 @@ class BoardService(Periodic):
         now = self.now
         changes = self.board.turn(now)
         if changes:
+            self._dirty = True
             self.tell(None, changes, now, None)
         self.board.silences.expire(self._wall())
         for act in self._acts.read(self.board.acted):

@@ -17,32 +17,40 @@ HEADERS = {"User-Agent": "monitor436"}
 class DeadMan(Periodic):
     """Asks an outside address every so often while `well()`; what is in the way is told once, and that it works again.
 
-    It is no proof that this server can be reached; its absence is one that it cannot speak.
+    It is no proof that this server can be reached; its absence is one that it cannot speak. `make` gives what asks.
     """
 
     def __init__(
-        self, notify: Notify, well: Callable[[], bool], state: Callable[[Sequence[Event]], object], reactor: Any
+        self,
+        notify: Notify,
+        well: Callable[[], bool],
+        state: Callable[[Sequence[Event]], object],
+        reactor: Any,
+        make: Callable[[str, str, float, Any], Requests] = Requests,
     ) -> None:
         super().__init__(NAME, notify.dead_man_every, self._turn, reactor)
-        self._well, self._state, self._reactor = well, state, reactor
-        self._why = ""
+        self._well, self._state, self._reactor, self._make = well, state, reactor, make
+        self._url = self._why = ""
         self.follow(notify)
 
     def follow(self, notify: Notify) -> None:
         """Other settings, from now on."""
+        if notify.dead_man != self._url:
+            self._tell("")  # of the one that is gone, nothing is to be expected
         self._url = notify.dead_man
-        self._requests = Requests(self._url, "", min(LONGEST, notify.dead_man_every), self._reactor)
+        self._requests = self._make(self._url, "", min(LONGEST, notify.dead_man_every), self._reactor)
         self.retime(notify.dead_man_every)
 
     async def _turn(self) -> None:
         if not self._url or not self._well():
             return
+        url, why = self._url, ""
         try:
             await self._requests.send("GET", b"", HEADERS)
         except NotSent as problem:
-            self._tell(str(problem))
-        else:
-            self._tell("")
+            why = str(problem)
+        if self.running and url == self._url:  # else nobody wants to know any more
+            self._tell(why)
 
     def _tell(self, why: str) -> None:
         was, self._why = self._why, why

@@ -29,6 +29,7 @@ from monitor436.periodic import Periodic
 
 NOTICES = "notices.jsonl"
 EVERY = 1.0  # seconds between turns
+LATE = 15.0  # seconds of silence after which a host is late, if nobody says
 
 Make = Callable[[Notify, str, Any], dict[str, Notifier]]
 
@@ -37,7 +38,8 @@ class Notifications(Periodic):
     """Tells people what changes on the board: each notice is in the spool before it is sent, and until it was.
 
     A server that ends anywhere goes on where it was: `told` is given the events of the past again, and passes over
-    those that the spool knows of. `now()` gives epoch seconds that never jump, `make` the notifiers by name.
+    those that the spool knows of. `now()` gives epoch seconds that never jump, `make` the notifiers by name,
+    `late(host)` after how many seconds of silence a host is late.
     """
 
     log = Logger()
@@ -54,6 +56,7 @@ class Notifications(Periodic):
         clock: IReactorTime,
         wall: Callable[[], float] = time.time,
         make: Make = notifiers,
+        late: Callable[[str], float] = lambda host: LATE,
     ) -> None:
         super().__init__("notifications", EVERY, self._turn, clock)
         self._clock: Any = clock
@@ -62,7 +65,7 @@ class Notifications(Periodic):
         self._make = lambda notify: make(notify, server, clock)
         self._events, spool = files
         self._spool = Spool(spool)
-        self.rules = Rules(board, notify, server, lambda: os.urandom(12).hex())
+        self.rules = Rules(board, notify, server, lambda: os.urandom(12).hex(), late)
         self.outgoing: dict[str, Outgoing] = {}
         self._known: tuple[Place | None, float] | None = None  # up to where the spool knows the events of the past
         self._at, self._seen = "", 0.0
@@ -254,10 +257,11 @@ class Notifications(Periodic):
 
         return failing
 
-    def _lost(self, name: str) -> Callable[[int, str], None]:
-        def lost(number: int, why: str) -> None:
-            text = f"notifier {name}: {count(number, 'notification')} given up: {why}"
-            fields: dict[str, str | int | float | bool] = {"notifier": name, "notifications": number}
+    def _lost(self, name: str) -> Callable[[list[Notice], str], None]:
+        def lost(notices: list[Notice], why: str) -> None:
+            number, items = len(notices), sum(len(notice.items) for notice in notices)
+            text = f"notifier {name}: {count(number, 'notification')} of {count(items, 'item')} given up: {why}"
+            fields: dict[str, str | int | float | bool] = {"notifier": name, "notifications": number, "items": items}
             self._state([Event(severity="critical", kind=NOTIFY_LOST, text=text, fields=fields)])
 
         return lost

@@ -5,7 +5,7 @@ import random
 import time
 from typing import Any
 
-from monitor436.agent.match.logs import BUSY, KEPT_EVERY, LATELY, QUIET
+from monitor436.agent.match.logs import BUSY, KEPT_EVERY, LATELY, QUIET, Log
 from tests.agent.checked import ChecksCase
 from tests.agent.written import check
 
@@ -135,6 +135,63 @@ class LookTests(LogCase):
         os.unlink(self.log)
         self.write()
         self.assertEqual(self.look(), [self.log + " can be read again"])
+
+    def test_what_cannot_be_read_is_told_anew_after_a_start(self) -> None:
+        """At the first look: what is told no more after a start counts as over."""
+        os.rename(self.log, self.log + ".1")
+        os.mkfifo(self.log)
+        self.adopt(self.errors)
+        told = self.look()
+        self.restart(self.errors)
+        self.assertEqual(self.look(0.0), told)
+        os.unlink(self.log)
+        self.write()
+        self.restart(self.errors)
+        self.assertEqual(self.look(), [])
+
+    def test_what_cannot_be_read_is_over_when_the_plan_has_it_no_more(self) -> None:
+        """Unless another log of the plan stands for that file, too."""
+        self.checks._host.refuses_log = lambda path: "is not for you"
+        pattern = self.check("all", log=os.path.join(self.folder, "*.log"), match="error")
+        self.adopt(self.errors, pattern)
+        self.assertEqual(self.look(), [self.log + ": is not for you"] * 2)
+        self.adopt(pattern)
+        self.assertEqual(self.told(), [])
+        other = check("other", reading="uptime_seconds", metric="uptime")
+        self.adopt(other)
+        [event] = self.events
+        self.assertEqual((event["kind"], event["severity"]), ("log_unreadable", "info"))
+        self.assertEqual(event["text"], self.log + ": the plan has it no more")
+        self.assertEqual(event["fields"], {"path": self.log})
+
+    def test_a_fault_of_ours_is_told_once_and_so_is_its_end(self) -> None:
+        """Not at each look."""
+        faults = [""]
+
+        def refusal(path: str) -> str:
+            if faults[-1]:
+                raise RuntimeError(faults[-1])
+            return ""
+
+        pattern = os.path.join(self.folder, "*.log")
+        log = Log(pattern, {}, refusal, lambda: None)
+        told = []
+        for number, fault in enumerate(["", "a fault", "a fault", "another", "", ""]):
+            faults.append(fault)
+            with open(os.path.join(self.folder, "{}.log".format(number)), "w"):
+                pass
+            events, _ = log.look(number * 60.0, 0.0, lambda each: True)
+            told += [(event["severity"], event["text"], event["fields"]) for event in events]
+            self.assertEqual(log.problems, {pattern} if fault else set())
+        log.close()
+        self.assertEqual(
+            told,
+            [
+                ("warning", "{}: {!r}".format(pattern, RuntimeError("a fault")), {"path": pattern}),
+                ("warning", "{}: {!r}".format(pattern, RuntimeError("another")), {"path": pattern}),
+                ("info", "{} can be read again".format(pattern), {"path": pattern}),
+            ],
+        )
 
     def test_a_rule_with_a_fault_does_not_stop_the_others(self) -> None:
         """It is told and off."""

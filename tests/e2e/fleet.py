@@ -1,8 +1,9 @@
 """Many hosts in one process that greet and beat with the agent's own code.
 
-python fleet.py SITE PORT BEACONS COUNT EVERY TOLD: SITE is a server's folder of keys, PORT its UDP port on loopback,
-BEACONS the port of its beacons. The hosts h00000 … beat EVERY seconds. Every half second the file TOLD is replaced: how
-many are answered, and since when all of them are. At USR1 the next DYING hosts die, without a goodbye.
+python fleet.py SITE PORT BEACONS COUNT EVERY TOLD [FIRST]: SITE is a server's folder of keys, PORT its UDP port on
+loopback, BEACONS the port of its beacons. The hosts h00000 …, or from number FIRST on, beat EVERY seconds. Every half
+second the file TOLD is replaced: how many are answered, and since when all of them are. At USR1 the next DYING hosts
+die, without a goodbye.
 """
 
 import os
@@ -42,7 +43,7 @@ class Told(Struct):
 class Fleet:
     """Hosts, and the sockets that they share."""
 
-    def __init__(self, site: bytes, port: int, count: int, every: float) -> None:
+    def __init__(self, site: bytes, port: int, count: int, every: float, first: int = 0) -> None:
         self.server = ("127.0.0.1", port)
         self.hearts: dict[str, Heart] = {}
         self._beacons = wire.Key(wire.beacon_key(site))
@@ -53,7 +54,7 @@ class Fleet:
         self.late = 0.0
         boot, begun = os.urandom(8).hex(), time.monotonic()
         for number in range(count):
-            name, serial = f"h{number:05}", b"%08d" % number
+            name, serial = f"h{first + number:05}", b"%08d" % (first + number)
             identity = Identity(name, wire.host_key(site, name, serial, 0), serial, 0)
             heart = Heart(identity, every, boot, lambda: 1, os.urandom)
             heart.homing.named("server", self.server)
@@ -121,10 +122,10 @@ class Fleet:
                 continue
 
 
-def main(site: Path, port: int, beacons: int, count: int, every: float, told: Path) -> None:
+def main(site: Path, port: int, beacons: int, count: int, every: float, told: Path, first: int = 0) -> None:
     """Beat until killed."""
     hears = sockets.hearing(beacons, "")
-    fleet = Fleet((site / "site.key").read_bytes(), port, count, every)
+    fleet = Fleet((site / "site.key").read_bytes(), port, count, every, first)
     signal.signal(signal.SIGUSR1, lambda *_: fleet.die(DYING))
     tell_at = 0.0
     print("beating", flush=True)
@@ -138,4 +139,5 @@ def main(site: Path, port: int, beacons: int, count: int, every: float, told: Pa
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]), Path(sys.argv[6]))
+    port, beacons, count, first = (int(word) for word in [*sys.argv[2:5], *sys.argv[7:], "0"][:4])
+    main(Path(sys.argv[1]), port, beacons, count, float(sys.argv[5]), Path(sys.argv[6]), first)

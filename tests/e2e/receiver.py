@@ -1,7 +1,8 @@
 """A mail server (SMTP with STARTTLS, twisted.mail) and an HTTP server that write down all they get.
 
-`python -m tests.e2e.receiver SMTP HTTP PEM FILE [refuse]` listens on these loopback ports. FILE gets a JSON line for
-each mail and each request. With `refuse`, mails are refused for now and requests are answered with 503.
+`python -m tests.e2e.receiver SMTP HTTP HTTPS PEM FILE [refuse]` listens on these loopback ports, with the certificate
+in PEM. FILE gets a JSON line for each mail and each request. With `refuse`, mails are refused for now and requests are
+answered with 503.
 """
 
 import json
@@ -136,14 +137,17 @@ class Requests(Resource):
         return b"{}"
 
 
-def main(mails: int, requests: int, pem: Path, file: Path, *words: str) -> None:
+def main(mails: int, requests: int, secure: int, pem: Path, file: Path, *words: str) -> None:
     """Serve until killed."""
     book = Book(file, "refuse" in words)
     reactor.listenTCP(mails, Mails(book, pem), interface=LOOPBACK)
     reactor.listenTCP(requests, Site(Requests(book)), interface=LOOPBACK)
+    options = PrivateCertificate.loadPEM(pem.read_bytes()).options()
+    reactor.listenSSL(secure, Site(Requests(book)), options, interface=LOOPBACK)
     reactor.callWhenRunning(lambda: print("receiving", flush=True))
     reactor.run()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), *sys.argv[5:])
+    ports = [int(word) for word in sys.argv[1:4]]
+    main(ports[0], ports[1], ports[2], Path(sys.argv[4]), Path(sys.argv[5]), *sys.argv[6:])

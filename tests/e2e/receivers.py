@@ -22,11 +22,12 @@ NAME = "localhost"
 
 
 class Receiver:
-    """`mails` and `requests` are its ports; `certificate` is what its mail server shows."""
+    """`mails`, `requests` and, over TLS, `secure` are its ports; `certificate` is what it shows."""
 
     def __init__(self, folder: Path) -> None:
         self.mails = free_port(socket.SOCK_STREAM)
         self.requests = free_port(socket.SOCK_STREAM)
+        self.secure = free_port(socket.SOCK_STREAM)
         self.certificate, self._pem = folder / "mail.crt", folder / "mail.pem"
         self._file, self._log = folder / "received.jsonl", folder / "receiver.log"
         self._process: Process | None = None
@@ -34,7 +35,7 @@ class Receiver:
 
     def start(self, *words: str) -> "Receiver":
         """Run it; returns when it listens."""
-        ports = [str(self.mails), str(self.requests)]
+        ports = [str(self.mails), str(self.requests), str(self.secure)]
         argv = [sys.executable, "-m", "tests.e2e.receiver", *ports, self._pem, self._file, *words]
         self._process = Process(argv, self._log)
         self._process.says("receiving", SOON)

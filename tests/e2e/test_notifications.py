@@ -17,11 +17,12 @@ from msgspec import structs
 
 from monitor436.model.settings.hosts import Heartbeat
 from monitor436.model.settings.notify import Alertmanager, Command, Mail, Notify, Route, Syslog, Webhook
+from monitor436.model.settings.status import Status
 from monitor436.model.settings.whole import Settings
 from tests.e2e.patience import eventually
 from tests.e2e.processes import ROOT, Process
 from tests.e2e.receiver import PASSWORD, USER
-from tests.e2e.receivers import NAME, Receiver
+from tests.e2e.receivers import NAME, Receiver, make_certificate
 from tests.e2e.servers import LOOPBACK, SOON, Server, free_port, on_loopback
 from tests.e2e.stage import Stage
 
@@ -56,10 +57,19 @@ class Told(Stage):
         url = f"http://{LOOPBACK}:{self.receiver.requests}/"
         return {"mail": {"ops": mail}, "webhook": {"hook": Webhook(url=url, secret_file=str(self.folder / "secret"))}}
 
-    def telling(self, notify: Notify, heartbeat: Heartbeat = PACE) -> Server:
+    def telling(self, notify: Notify, heartbeat: Heartbeat = PACE, status: Status | None = None) -> Server:
         """A server that tells, not started yet."""
         settings: Settings = structs.replace(on_loopback(), heartbeat=heartbeat, notify=notify)
-        return self.server(settings)
+        return self.server(structs.replace(settings, status=status or settings.status))
+
+    def hosts(self, server: Server, count: int, first: int = 0) -> Process:
+        """So many hosts in one process, by the names h00000 …, or from another number on."""
+        told, settings = self.folder / f"fleet-{first}.json", server.settings
+        words = [server.var / "site", settings.agents.port, settings.beacon.port, count, PACE.every, told, first]
+        script = ROOT / "tests" / "e2e" / "fleet.py"
+        fleet = Process([sys.executable, script, *map(str, words)], self.folder / f"fleet-{first}.log")
+        self.addCleanup(fleet.kill)
+        return fleet
 
     def items(self, what: str) -> list[str]:
         """What the HTTP receiver was told of, each time."""
@@ -74,11 +84,7 @@ class NotificationTests(Told):
         """The receivers are away at first, and the server is killed, and then stopped, in the middle."""
         routes = {"hosts": Route(to=("ops", "hook"), severity="critical")}
         server = self.telling(Notify(**self.by_mail_and_post(), routes=routes, group_wait=0.5)).start()
-        told, settings = self.folder / "fleet.json", server.settings
-        words = [server.var / "site", settings.agents.port, settings.beacon.port, HOSTS, PACE.every, told]
-        script = ROOT / "tests" / "e2e" / "fleet.py"
-        fleet = Process([sys.executable, script, *map(str, words)], self.folder / "fleet.log")
-        self.addCleanup(fleet.kill)
+        fleet = self.hosts(server, HOSTS)
         eventually(lambda: len(server.events(kind="host_found")) == HOSTS, SOON, "all are found")
         self.receiver.start("refuse")
         fleet.send(signal.SIGSTOP)
@@ -100,6 +106,41 @@ class NotificationTests(Told):
         self.assertEqual(Counter(self.items("recovery")), wanted)
         self.assertLess(len(self.receiver.posts()), 12)
         self.look_at_one()
+
+    def test_a_switch_with_200_hosts_behind_it_is_one_alarm_and_every_recovery_over_kills(
+        self,
+    ) -> None:
+        """They are fewer than a third of all hosts, so that nothing but `status.depends` holds their alarms back.
+
+        The server is killed before it has told, and again in the middle of the recoveries.
+        """
+        routes = {"hosts": Route(to=("ops", "hook"), severity="critical")}
+        behind = Status(depends={"switch1": ("h000*", "h001*")})
+        server = self.telling(Notify(**self.by_mail_and_post(), routes=routes, group_wait=3.0), status=behind).start()
+        self.receiver.start()
+        self.hosts(server, 2 * HOSTS + 50, first=1000)
+        fleet, switch = self.hosts(server, HOSTS), self.agent(server, "switch1").start()
+        eventually(lambda: len(server.events(kind="host_found")) == 3 * HOSTS + 51, SOON, "all are found")
+        for each in (fleet, switch):
+            each.send(signal.SIGSTOP)
+        eventually(lambda: len(server.events(kind="host_down")) == HOSTS + 1, SOON, "all are down")
+        server.kill()
+        server.start()
+        eventually(lambda: self.receiver.mail() and self.receiver.posts(), SOON, "both are told")
+        for each in (switch, fleet):
+            each.send(signal.SIGCONT)
+        eventually(lambda: len(server.events(kind="host_up")) > 0, SOON, "the first is back")
+        server.kill()
+        server.start()
+        eventually(lambda: len(self.items("recovery")) > HOSTS, SOON, "every recovery is told")
+        eventually(lambda: len(self.receiver.mail()) == len(self.receiver.posts()), SOON, "by mail as well")
+        self.assertEqual(self.items("alarm"), ["switch1"])
+        [alarm] = json.loads(self.receiver.posts()[0]["body"])["items"]
+        names = {f"h{number:05}" for number in range(HOSTS)}
+        self.assertEqual((set(alarm["behind"]), len(alarm["behind"])), (names, HOSTS))
+        self.assertEqual(Counter(self.items("recovery")), Counter(dict.fromkeys([*names, "switch1"], 1)))
+        self.assertEqual(server.events(kind="isolated"), [])
+        self.assertIn(f"{HOSTS} hosts behind it", self.receiver.mail()[0].get_content())
 
     def look_at_one(self) -> None:
         """Of each kind."""
@@ -185,6 +226,55 @@ class NotificationTests(Told):
             self.assertEqual(int(length), len(line))
         pid = int((self.folder / "pid").read_text())
         eventually(lambda: not os.path.exists(f"/proc/{pid}"), SOON, "it ended with the program")
+
+    def test_over_tls_only_a_trusted_receiver_is_told_and_another_as_soon_as_it_is(self) -> None:
+        """What nobody trusted has signed gets nothing, and is told of in a sentence; nor does what has another name."""
+        self.receiver.start()
+        given, wrong = self.receiver.certificate, self.folder / "wrong.crt"
+        make_certificate(wrong, self.folder / "wrong.pem")
+        here = f"https://{NAME}:{self.receiver.secure}"
+        ways: dict[str, dict[str, Any]] = {
+            "webhook": {
+                "right": Webhook(url=f"{here}/right", ca=str(given)),
+                "wrong": Webhook(url=f"{here}/wrong", ca=str(wrong)),
+                "named": Webhook(url=f"https://{LOOPBACK}:{self.receiver.secure}/named", ca=str(given)),
+            },
+            "alertmanager": {
+                "am": Alertmanager(url=f"{here}/am", ca=str(given)),
+                "wrong-am": Alertmanager(url=f"{here}/wrong-am", ca=str(wrong)),
+            },
+        }
+        paths = {name: f"/{name}" + "/api/v2/alerts" * name.endswith("am") for kind in ways.values() for name in kind}
+        routes = {"all but notifiers": Route(to=tuple(paths), checks=("",))}
+        server = self.telling(Notify(**ways, routes=routes, group_wait=0.0)).start()
+        server.plan("no plan")
+        events = eventually(lambda: server.events(kind="notify_failed")[2:] and server.events(), SOON, "three fail")
+        failed = {event["fields"]["notifier"]: event["text"] for event in events if event["kind"] == "notify_failed"}
+        shown = f"the certificate that {NAME} shows is not trusted: nobody in {wrong} has signed it"
+        for name in ("wrong", "wrong-am"):
+            self.assertIn(shown, failed[name])
+        self.assertIn(f"the certificate that {LOOPBACK} shows is for another name", failed["named"])
+        eventually(lambda: all(self.receiver.posts(paths[name]) for name in ("right", "am")), SOON, "two are told")
+        self.assertFalse([name for name in failed if self.receiver.posts(paths[name])])
+        wrong.write_bytes(given.read_bytes())
+        eventually(lambda: len(server.events(kind="notify_failed")) == 5, SOON, "two are trusted by now")
+        works = {event["fields"]["notifier"] for event in server.events(kind="notify_failed", severity="info")}
+        self.assertEqual(works, {"wrong", "wrong-am"})
+        told = [len(self.receiver.posts(path)) for path in paths.values()]
+        self.assertEqual(dict(zip(paths, told, strict=True)), dict.fromkeys(paths, 1) | {"named": 0})
+
+    def test_the_dead_man_asks_again_and_again(self) -> None:
+        """That the outside address is away is told, and that it is back."""
+        url = f"http://{LOOPBACK}:{self.receiver.requests}/alive"
+        server = self.telling(Notify(dead_man=url, dead_man_every=1.0)).start()
+        away = server.event(kind="notify_failed")
+        self.assertEqual((away["severity"], away["fields"]), ("warning", {"notifier": "dead man", "state": "failing"}))
+        self.assertIn("refused", away["text"])
+        self.receiver.start()
+        back = server.event(kind="notify_failed", after=1)
+        self.assertEqual((back["severity"], back["text"]), ("info", "the dead man works again"))
+        eventually(lambda: len(self.receiver.posts("/alive")) >= 2, SOON, "it asks again and again")
+        self.assertEqual({post["method"] for post in self.receiver.posts("/alive")}, {"GET"})
 
     def script(self, name: str, text: str) -> str:
         """A program that runs in the folder."""

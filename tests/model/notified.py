@@ -17,6 +17,7 @@ from monitor436.model.settings.status import Status
 from monitor436.model.status.board import Board
 
 BEGIN = 1_800_000_000.0  # epoch seconds
+LATE = 15.0
 OPS = {"ops": Command(argv=("/bin/true",))}
 
 
@@ -97,7 +98,7 @@ class Notified:
         for line in self.spool:
             memory.add(json.decode(line, type=Entry))
         self.board = Board(self.status)
-        self.rules = Rules(self.board, self.notify, "srv", lambda: f"key-{next(self._keys)}")
+        self.rules = Rules(self.board, self.notify, "srv", lambda: f"key-{next(self._keys)}", lambda host: LATE)
         self.rules.restore(memory)
         heard = not memory.event
         for event, at in self.file:

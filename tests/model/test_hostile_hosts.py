@@ -92,9 +92,11 @@ class TimeTests(unittest.TestCase):
         restore(other, json.decode(json.encode(kept(board, 1000.0)), type=KeptBoard), 1000.0)
         for each in (board, other):
             self.assertEqual(list(each.standings.hosts["a"].refused), [("r", ":refused")])
-            told = each.take(Event(host="a", kind=agent.AGENT_STARTED), 1001.0)
+            self.assertEqual(list(each.standings.hosts["a"].anew), [("r", ":refused")])
+            told = each.take(Event(host="a", kind=agent.PLAN_IN_FORCE), 1001.0)
             self.assertEqual([str(change.subject) for change in told], ["a/r/refused"])
-            self.assertEqual((each.standings.hosts["a"].refused, each.standings.hosts["a"].bad), ({}, 50))
+            known = each.standings.hosts["a"]
+            self.assertEqual((known.refused, known.anew, known.bad), ({}, {}, 50))
 
 
 class MemoryTests(unittest.TestCase):

@@ -13,7 +13,7 @@ from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.settings.notify import Notify, Quiet, Route
 from monitor436.model.settings.status import Status
-from tests.model.notified import BEGIN, OPS, Notified, check, down, happening, routed, up
+from tests.model.notified import BEGIN, LATE, OPS, Notified, check, down, happening, routed, up
 
 BEHIND = Status(depends={"switch1": ("web*",)})
 
@@ -52,6 +52,63 @@ class GroupTests(unittest.TestCase):
         self.assertEqual(
             house.told(), [("alarm", "switch1"), ("recovery", "switch1"), ("recovery", "web1"), ("alarm", "web2")]
         )
+
+    def test_behind_a_switch_may_be_another_with_hosts_behind_it(self) -> None:
+        """All are named with the first, and every recovery is told; one that stays away is told for itself."""
+        house = Notified(status=Status(depends={"core": ("switch*",), "switch1": ("web*",), "switch2": ("db*",)}))
+        hosts = ["web1", "web2", "switch1", "switch2", "db1"]
+        house.happens(*map(down, hosts), down("core"))
+        house.passes(600)
+        self.assertEqual(house.told(), [("alarm", "core")])
+        self.assertEqual(sorted(house.items[0].behind), sorted(hosts))
+        house.happens(*map(up, ("core", "switch2", "web1")))
+        house.passes(600)
+        back = [("recovery", host) for host in ("core", "switch2", "web1")]
+        self.assertEqual(sorted(house.told()[1:]), [("alarm", "db1"), ("alarm", "switch1"), *back])
+        house.happens(*map(up, ("switch1", "web2", "db1")))
+        house.passes(600)
+        self.assertEqual(sorted(house.told()[6:]), [("recovery", host) for host in ("db1", "switch1", "web2")])
+
+    def test_hosts_have_as_long_as_they_may_be_silent_to_come_back_after_their_switch(self) -> None:
+        """They beat every so often, and group_wait may be over by then. A start of the server begins that time anew."""
+        for restarts in (False, True):
+            with self.subTest(restarts=restarts):
+                house = Notified(status=BEHIND)
+                hosts = ["web1", "web2", "web3"]
+                house.happens(down("switch1"), *map(down, hosts))
+                house.passes(60)
+                house.happens(up("switch1"), up("web1"))
+                house.passes(LATE - 2)
+                if restarts:
+                    house.kill()
+                    house.passes(LATE - 2)
+                house.happens(up("web2"))
+                house.passes(60)
+                back = [("recovery", host) for host in ("switch1", "web1", "web2")]
+                self.assertEqual(house.told(), [("alarm", "switch1"), *back, ("alarm", "web3")])
+
+    def test_an_outage_that_is_over_before_it_is_told_is_told_of_nobody(self) -> None:
+        """Though the hosts come back after the switch, when group_wait is over."""
+        house = Notified(status=BEHIND)
+        house.happens(down("switch1"), down("web1"), down("web2"))
+        house.passes(5)
+        house.happens(up("switch1"), up("web1"))
+        house.passes(LATE - 1)
+        house.happens(up("web2"))
+        house.passes(60)
+        self.assertEqual(house.told(), [])
+
+    def test_behind_a_switch_that_flaps_nobody_flaps_for_himself(self) -> None:
+        """What is down when it holds still is told."""
+        house = Notified(status=BEHIND)
+        flaps = happening(kinds.HOST_FLAPPING, "critical", "switch1", state="flapping")
+        house.happens(flaps, down("web1"), happening(kinds.HOST_FLAPPING, "critical", "web2", state="flapping"))
+        house.passes(600)
+        self.assertEqual(house.told(), [("flapping", "switch1")])
+        house.happens(happening(kinds.HOST_STEADY, "info", "switch1", state="up"))
+        house.happens(happening(kinds.HOST_STEADY, "info", "web2", state="up"))
+        house.passes(600)
+        self.assertEqual(house.told()[1:], [("recovery", "switch1"), ("recovery", "web2"), ("alarm", "web1")])
 
     def test_without_dependencies_hosts_that_fall_together_are_one_notification(self) -> None:
         """Those within group_wait."""

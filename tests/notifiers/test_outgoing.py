@@ -2,7 +2,7 @@
 
 import os
 import unittest
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +15,7 @@ from monitor436.model.notify.alarm import Alarm, Entry, Memory
 from monitor436.model.notify.notice import Item, Notice
 from monitor436.model.status.change import Subject
 from monitor436.notifiers.notifier import NotSent
-from monitor436.notifiers.outgoing import MOST, Outgoing
+from monitor436.notifiers.outgoing import MOST, MOST_BYTES, Outgoing
 from monitor436.notifiers.spool import Spool
 
 
@@ -46,6 +46,11 @@ def notice(key: str) -> Notice:
     return Notice(key, "ops", 1.0, "srv", (Item("test", "info", "x", 1.0),))
 
 
+def large(key: str, size: int) -> Notice:
+    """One whose text has so many letters."""
+    return Notice(key, "ops", 1.0, "srv", (Item("test", "info", "x" * size, 1.0),))
+
+
 class OutgoingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
@@ -53,9 +58,8 @@ class OutgoingTests(SynchronousTestCase):
         self.done: list[str] = []
         self.failing: list[str] = []
         self.lost: list[int] = []
-        self.outgoing = Outgoing(
-            "ops", self.notifier, self.done.append, self.failing.append, lambda n, why: self.lost.append(n), self.clock
-        )
+        lost: Callable[[list[Notice], str], None] = lambda notices, why: self.lost.append(len(notices))  # noqa: E731
+        self.outgoing = Outgoing("ops", self.notifier, self.done.append, self.failing.append, lost, self.clock)
 
     def test_they_go_out_in_order_one_at_a_time(self) -> None:
         """The next when the one before was taken."""
@@ -103,6 +107,25 @@ class OutgoingTests(SynchronousTestCase):
         for number in range(MOST + 5):
             self.outgoing.add(notice(str(number)))
         self.assertEqual((len(self.outgoing), sum(self.lost)), (MOST, 5))
+        self.assertEqual(self.done, [str(number) for number in range(5)])
+
+    def test_nor_more_bytes_than_there_is_room_for(self) -> None:
+        """As many of the oldest as it takes, told of at once; never the one under way, nor the newest."""
+        first: Deferred[None] = Deferred()
+        self.notifier.takes = [first]
+        self.outgoing.add(notice("first"))
+        for number in range(8):
+            self.outgoing.add(large(str(number), MOST_BYTES // 8))
+        self.assertEqual((self.done, self.lost), (["0"], [1]))
+        self.outgoing.add(large("huge", MOST_BYTES))
+        self.assertEqual((self.done, self.lost), ([*map(str, range(8))], [1, 7]))
+        first.callback(None)
+        self.clock.pump([0] * 3)
+        self.assertEqual(self.notifier.sent, ["first", "huge"])
+        self.notifier.takes = [NotSent("away")]
+        for number in range(7):
+            self.outgoing.add(large(f"more {number}", MOST_BYTES // 8))
+        self.assertEqual((len(self.outgoing), len(self.lost)), (7, 2))
 
     def test_at_the_end_the_one_under_way_may_finish(self) -> None:
         """For some seconds; nothing else begins."""

@@ -18,7 +18,7 @@ from monitor436.model.settings.notify import Command, Notify
 from monitor436.model.settings.status import Status
 from monitor436.model.status.change import Subject
 from monitor436.notifiers.notifier import Notifier, NotSent
-from monitor436.services.board import BoardService
+from monitor436.services.board import BoardService, read_board
 from monitor436.services.event_log import lines
 from monitor436.services.notifications import Notifications
 from tests.model.notified import BEGIN, OPS, check, down, happening, up
@@ -278,6 +278,17 @@ class NotificationsTests(SynchronousTestCase):
             self.assertEqual({str(subject) for subject, _ in house.board.board.standings.bad()}, bad)
             house.passes(600)
         self.assertEqual(sorted(house.told()), [("alarm", "a"), ("alarm", "b/disk"), ("happened", "c/log")])
+
+    def test_what_time_does_is_in_the_copy_too(self) -> None:
+        """Others read it: it is not to say for ever that a check flaps."""
+        house = self.house
+        for severity in ("critical", "info") * 2:
+            house.state([check("a", "disk", severity)])  # type: ignore[arg-type]
+        house.passes(30)
+        copies = [read_board(house.folder / "status.json")]
+        house.passes(620)
+        copies.append(read_board(house.folder / "status.json"))
+        self.assertEqual([len(copy.turns) for copy in copies if copy], [1, 0])
 
     def test_if_the_last_events_are_gone_their_time_tells_what_is_known(self) -> None:
         """The file was moved away, or ends sooner than it did; what comes then is new."""

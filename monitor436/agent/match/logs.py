@@ -13,6 +13,7 @@ BUSY = 0.5  # seconds between looks at a log that got lines lately
 QUIET = 1.0  # and at one that did not
 LATELY = 30.0
 LONG = 60.0  # seconds: rules that count over less are looked after each second
+LEFT = "the plan has it no more"
 KEPT_EVERY = 30.0  # seconds after which positions are kept although there was no event
 
 _KINDS = {
@@ -43,6 +44,7 @@ class Log:
         self.due = 0.0
         self._log = log
         self._watched = Watched(log, kept, refusal, breathe=breathe)
+        self._broken = ""  # why nothing of it can be read, though its files can
         self._breathe = breathe
         self._tells = tells
         self._busy_until = 0.0
@@ -62,10 +64,12 @@ class Log:
         rules = [(rule, awake(rule.check)) for rule in self.rules]
         events = []  # type: list[dict[str, object]]
         try:
-            blocks = self._watched.read()
-        except Exception as broken:  # one file's fault must not stop the others
-            blocks = []
-            events.append(stated.event(stated.LOG_UNREADABLE, "warning", "{}: {!r}".format(self._log, broken), at))
+            blocks, broken = self._watched.read(), ""
+        except Exception as problem:  # one file's fault must not stop the others
+            blocks, broken = [], repr(problem)
+        if broken != self._broken:
+            events.append(_news("unreadable" if broken else "readable", self._log, broken, at))
+            self._broken = broken
         for path, data in blocks:
             block = Block(data)
             for rule, is_awake in rules:
@@ -82,6 +86,15 @@ class Log:
         every = BUSY if now < self._busy_until else REST if rests else QUIET
         self.due = now if self._watched.more else whole(now + every, every)
         return events, self._to_keep(bool(events), now)
+
+    @property
+    def problems(self) -> "set[str]":
+        """The paths that were told to be unreadable and are so."""
+        return self._watched.problems | ({self._log} if self._broken else set())
+
+    def left(self, at: float, others: "set[str]") -> "list[dict[str, object]]":
+        """The plan has it no more: what was told of it is over, but for the paths that others still cannot read."""
+        return [_news("readable", path, LEFT, at) for path in sorted(self.problems - others)]
 
     def wake(self, now: float) -> None:
         """Something may have come."""

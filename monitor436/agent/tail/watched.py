@@ -65,6 +65,11 @@ class Watched:
         """Whether everything was read: no file has more, none is unreadable, none is left out."""
         return not (self.more or self._problems or self._many)
 
+    @property
+    def problems(self) -> "set[str]":
+        """The paths that were told to be unreadable and are so."""
+        return set(self._problems)
+
     def read(self, limit: int = 262144) -> "list[tuple[str, bytes]]":
         """(path, whole lines) of the files that have something new, at most about `limit` bytes altogether.
 

@@ -18,7 +18,7 @@ class Alarm(Struct, omit_defaults=True):
 
     `told`: by notifier, the severity that was told of last, or FLAPPING, or BEHIND where only that was told behind
     which it stands. `news`: the notifiers for which there may be something to say; `held`: those that would have been
-    told but for a reason.
+    told but for a reason. `behind`: it stood behind something; `free`: since when that is well again, 0 until it is.
     """
 
     subject: Subject
@@ -34,6 +34,8 @@ class Alarm(Struct, omit_defaults=True):
     held: list[str] = []
     remind: float = 0.0  # when the next reminder is due; 0 for never
     reminds: list[str] = []  # who is to be reminded now
+    behind: bool = False
+    free: float = 0.0
 
     @property
     def state(self) -> str:

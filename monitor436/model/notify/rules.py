@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from msgspec import structs
 
 from monitor436.model.notify.alarm import BEHIND, Alarm, Memory
+from monitor436.model.notify.holding import Holding
 from monitor436.model.notify.notice import Item, Notice, What
 from monitor436.model.notify.occurrences import Occurrences
-from monitor436.model.notify.routes import quiet, told_of
+from monitor436.model.notify.routes import told_of
 from monitor436.model.notify.tables import Tables, key_of
 from monitor436.model.notify.times import Clocks
 from monitor436.model.settings.notify import Notify
@@ -19,17 +20,21 @@ MOST_ITEMS = 1000  # of one notice
 
 
 class Rules:
-    """Who was told of what, and is to be told of what next. `new_key()` gives a key that no other notice has.
+    """Who was told of what, and is to be told of what next. `new_key()` gives a key that no other notice has,
+    `late(host)` after how many seconds of silence a host is late.
 
     Every alarm that was told has its recovery told to the same notifiers; neither is told twice. What changes stands
     in `tables`, to be made durable.
     """
 
-    def __init__(self, board: Board, notify: Notify, server: str, new_key: Callable[[], str]) -> None:
+    def __init__(
+        self, board: Board, notify: Notify, server: str, new_key: Callable[[], str], late: Callable[[str], float]
+    ) -> None:
         self._board = board
         self._notify = notify
         self._server = server
         self._new_key = new_key
+        self._holding = Holding(board, notify, late)
         self._looked = float("-inf")
         self.restore(Memory())
 
@@ -40,12 +45,13 @@ class Rules:
 
     def follow(self, notify: Notify, now: float) -> None:
         """Other settings: who is told of nothing any more is forgotten, who is to be told of what is there is told."""
-        self._notify = self._occurrences.notify = notify
+        self._notify = self._occurrences.notify = self._holding.notify = notify
         named, memory = notify.named(), self.tables.memory
         for key, alarm in list(memory.alarms.items()):
             told = {name: state for name, state in alarm.told.items() if name in named}
             news, held, reminds = ([name for name in names if name in named] for names in _lists(alarm))
-            fitting = structs.replace(alarm, told=told, news=news, held=held, reminds=reminds)
+            # while this server was away nobody could be heard: the time to come back begins anew
+            fitting = structs.replace(alarm, told=told, news=news, held=held, reminds=reminds, free=0.0)
             if fitting != alarm:
                 self.tables.put(key, fitting)
             self._tell(key, now)
@@ -82,10 +88,11 @@ class Rules:
         if alarm is None:
             alarm = Alarm(change.subject, change.severity, change.text, change.at, change.at)
         elif alarm.severity == "info" and not well:
-            alarm = structs.replace(alarm, since=change.at, held=[], reminds=[], remind=0.0)
+            alarm = structs.replace(alarm, since=change.at, held=[], reminds=[], remind=0.0, behind=False)
         alarm = structs.replace(alarm, severity=change.severity, text=change.text, at=change.at, flaps=flaps)
         tags, event = change.tags or alarm.tags, change.event or alarm.event
-        self.tables.put(key, structs.replace(alarm, tags=tags, event=event))
+        behind = alarm.behind or (not well and self._board.behind(change.subject) is not None)
+        self.tables.put(key, structs.replace(alarm, tags=tags, event=event, behind=behind))
         self._tell(key, now)
 
     def turn(self, clocks: Clocks) -> list[Notice]:
@@ -154,7 +161,8 @@ class Rules:
         if told == state and not reminds:
             self.tables.put(key, alarm)
             return None
-        if self._holds(alarm, clocks):
+        alarm, holds = self._holding.look(alarm, clocks)
+        if holds:
             self.tables.put(key, structs.replace(alarm, held=[*held, name]))
             return None
         every = self._notify.remind_every
@@ -175,7 +183,9 @@ class Rules:
             if known is None:
                 alarms = self.tables.memory.alarms.values()
                 known = {each.subject[:2] for each in alarms if each.severity != "info" and _knows(each, name)}
-            if parent[:2] in known:
+            while parent is not None and parent[:2] not in known:
+                parent = self._board.behind(parent)  # a switch behind another: settings have no circle
+            if parent is not None:
                 behind.setdefault(parent[:2], []).append(alarm.subject.host)
                 self.tables.put(key, structs.replace(alarm, told={**alarm.told, name: BEHIND}))
         for number, item in enumerate(items):
@@ -189,7 +199,11 @@ class Rules:
         for key, alarm in list(self.tables.memory.alarms.items()):
             if alarm.severity == "info" or not (alarm.held or 0 < alarm.remind <= clocks.now):
                 continue
-            if self._holds(alarm, clocks):
+            seen, holds = self._holding.look(alarm, clocks)
+            if seen != alarm:
+                alarm = seen
+                self.tables.put(key, alarm)
+            if holds:
                 for name in alarm.held:
                     still.setdefault(name, []).append(key)
             elif alarm.held:
@@ -210,11 +224,6 @@ class Rules:
         self.tables.wait(key, names)
         for name in names:
             self.tables.due(name, min(self.tables.memory.groups.get(name, clocks.now), clocks.now))
-
-    def _holds(self, alarm: Alarm, clocks: Clocks) -> bool:
-        return quiet(self._notify.quiet, alarm.severity, clocks.weekday, clocks.minute) or bool(
-            self._board.held(alarm.subject, alarm.severity, alarm.tags, clocks.wall)
-        )
 
     def _held(self, key: str) -> list[str]:
         alarm = self.tables.memory.alarms.get(key)

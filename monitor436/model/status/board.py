@@ -8,7 +8,8 @@ from monitor436.model.event import Event, Severity
 from monitor436.model.hosts.host import SEGMENT_LOST
 from monitor436.model.settings.status import Status
 from monitor436.model.status import reading
-from monitor436.model.status.change import Change, Kind, Subject
+from monitor436.model.status.change import UNREADABLE, Change, Kind, Subject
+from monitor436.model.status.doubts import NOT_AGAIN, Doubts
 from monitor436.model.status.parents import Parents
 from monitor436.model.status.silences import Silences
 from monitor436.model.status.standing import Flaps, Standings
@@ -33,7 +34,7 @@ class Board:
     """States by host and check, silences, and who flaps. Read event by event, in the order of the file.
 
     `acted` is the last act of an operator that became an event, `turns` when what turned of late, `cut` the hosts that
-    were lost with their segment and are not back.
+    were lost with their segment and are not back, `doubts` who was started and has to tell anew what is bad.
     """
 
     def __init__(self, status: Status | None = None) -> None:
@@ -42,6 +43,7 @@ class Board:
         self.acted = ""
         self.turns = Flaps(0, 0.0)
         self.cut: set[str] = set()
+        self.doubts = Doubts()
         self.follow(status or Status())
 
     def follow(self, status: Status) -> None:
@@ -69,8 +71,8 @@ class Board:
         return NOTHING if event.severity == "info" else [_happened(event, now)]
 
     def turn(self, now: float) -> list[Change]:
-        """What time does: whoever flapped and holds still is told of, in whatever state it is."""
-        changes = []
+        """What time does: whoever flapped and holds still is told of; what was not told anew after a start is over."""
+        changes = self._over(self.doubts.over(self.standings, now), NOT_AGAIN, now)
         for key, turns in self.turns.steady(now):
             subject = Subject(*key.split(BETWEEN, 2))
             part = self.standings.part(subject)
@@ -115,7 +117,7 @@ class Board:
     def unplanned(self, host: str, planned: Iterable[str]) -> list[str]:
         """The checks of a host that something is bad about, though they stand in its plan no more."""
         known, wanted = self.standings.hosts.get(host), set(planned)
-        own = {reading.UNREADABLE, reading.REPORTED}  # no plan asks for them
+        own = {UNREADABLE, reading.REPORTED}  # no plan asks for them
         checks = known.checks.items() if known else ()
         return [check for check, parts in checks if check and parts and check not in wanted and not own & parts.keys()]
 
@@ -173,8 +175,10 @@ class Board:
         return [*changes, *self._reunited(now)]
 
     def _started(self, event: Event, now: float) -> Sequence[Change]:
-        """A server that starts gives whoever was late the whole time once more."""
-        self._on_time()
+        """What it does not tell anew is over. A server gives whoever was late the whole time once more."""
+        self.doubts.started(self.standings.hosts.get(event.host), event.id, now)
+        if event.kind == kinds.SERVER_STARTED:
+            self._on_time()
         return NOTHING
 
     def _on_time(self) -> None:
@@ -229,10 +233,9 @@ class Board:
 
     def _afresh(self, event: Event, now: float) -> Sequence[Change]:
         """A host says anew what it does not allow."""
-        over = (reading.REFUSED, reading.PLAN) if event.kind == agent.PLAN_IN_FORCE else (reading.REFUSED,)
         host = self.standings.hosts.get(event.host)
         refused = host.refused if host else ()  # not all that is bad: it may say so again and again
-        return self._over([Subject(event.host, check, of) for check, of in refused if of in over], event, now)
+        return self._over([Subject(event.host, check, of) for check, of in refused], event, now)
 
     def _well(self, event: Event, now: float, only: str | None = None, ofs: Sequence[str] = ()) -> list[Change]:
         """Whatever is bad about the host of an event is over: all of it, or only of a check, or only such parts."""
@@ -268,7 +271,7 @@ class Board:
         """Whether a parent is bad."""
         known = self.standings.hosts.get(host)
         if known is None or not check:
-            return known is not None and known.state == "down"
+            return known is not None and known.state in ("down", "flapping")
         return any(part.severity != "info" for part in (known.checks.get(check) or {}).values())
 
 
@@ -291,6 +294,6 @@ _SPECIAL: dict[str, Callable[[Board, Event, float], Sequence[Change]]] = {
     kinds.SILENCE_REMOVED: Board._silenced,
     kinds.ACKNOWLEDGED: Board._acknowledged,
     agent.REPORTED: Board._reported,
-    agent.AGENT_STARTED: Board._afresh,
+    agent.AGENT_STARTED: Board._started,
     agent.PLAN_IN_FORCE: Board._afresh,
 }

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from monitor436.model.event import Severity
 
+UNREADABLE = ":unreadable"  # of a log, whose check is "log PATH"
 RANKS: dict[str, int] = {"": -1, "info": 0, "warning": 1, "critical": 2}
 
 Kind = Literal["state", "flapping", "steady", "happened"]
@@ -21,6 +22,8 @@ class Subject(NamedTuple):
     of: str = ""
 
     def __str__(self) -> str:
+        if self.of == UNREADABLE:
+            return f"{self.host}: {self.check}"  # a path is in it
         return "/".join(part for part in (self.host or "this server", self.check, self.of.lstrip(":")) if part)
 
 

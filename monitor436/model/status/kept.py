@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from monitor436.model.status.board import Board
+from monitor436.model.status.doubts import Doubt, Doubts
 from monitor436.model.status.silences import Silence
 from monitor436.model.status.standing import HostNow, Part, Standings
 
@@ -39,6 +40,7 @@ class KeptBoard(Struct):
     seen: float = 0.0  # the time of that event
     wall: float = 0.0
     server: str = ""
+    doubts: dict[str, Doubt] = {}  # by host
 
 
 def kept_host(host: HostNow) -> KeptHost:
@@ -65,7 +67,8 @@ def kept(board: Board, now: float) -> KeptBoard:
     """A board, to be kept."""
     hosts = [kept_host(host) for host in board.standings.hosts.values()]
     turns = [KeptTurns(key, *board.turns.kept(key, now)) for key in board.turns.names()]
-    return KeptBoard(hosts, list(board.silences.known.values()), turns, board.acted)
+    silences, doubts = list(board.silences.known.values()), dict(board.doubts.known)
+    return KeptBoard(hosts, silences, turns, board.acted, doubts=doubts)
 
 
 def restore(board: Board, kept: KeptBoard, now: float) -> None:
@@ -76,4 +79,4 @@ def restore(board: Board, kept: KeptBoard, now: float) -> None:
     board.cut = {host.name for host in kept.hosts if host.cut}
     board.silences.known = {silence.id: silence for silence in kept.silences}
     board.turns.restore(((each.subject, each.flaps, each.ages) for each in kept.turns), now)
-    board.acted = kept.acted
+    board.acted, board.doubts = kept.acted, Doubts(kept.doubts)

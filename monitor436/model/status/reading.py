@@ -6,18 +6,18 @@ from typing import NamedTuple
 from monitor436.agent import event as agent
 from monitor436.model import event as kinds
 from monitor436.model.event import Event, Severity
+from monitor436.model.status.change import UNREADABLE
 
-FAILED, OVER, SILENT, REFUSED, UNREADABLE, PLAN, REPORTED, UNTRUSTED = (
+FAILED, OVER, SILENT, REFUSED, PLAN, REPORTED, UNTRUSTED = (
     ":failed",
     ":over",
     ":silent",
     ":refused",
-    ":unreadable",
     ":plan",
     ":reported",
     ":untrusted",
 )  # what of a check or host is meant, where it is none of its values; values are never spelt with a colon in front
-ISOLATION = "isolation"
+ISOLATION, STORE, PLANS = "isolation", "metrics store", "plans"  # of the server itself
 
 
 class Reading(NamedTuple):
@@ -26,6 +26,13 @@ class Reading(NamedTuple):
     check: str
     of: str
     severity: Severity
+
+
+def anew(host: str, check: str, of: str) -> bool:
+    """Whether whoever tells this tells it anew after a start, if it still is so; a poll keeps what it told."""
+    if host:
+        return of in (REFUSED, UNREADABLE)
+    return check.startswith(("trouble ", "notifier ")) or check in (STORE, PLANS)
 
 
 def read(event: Event) -> Reading | None:
@@ -80,11 +87,11 @@ def _rounds(event: Event) -> str:
 def _stored(event: Event) -> Reading | None:
     if event.fields.get("state") == "begun_anew":
         return None  # something that happened, and has no end
-    return Reading("metrics store", "", event.severity)
+    return Reading(STORE, "", event.severity)
 
 
 def _differ(event: Event) -> Reading | None:
-    return Reading("plans", str(event.fields.get("server", "")), event.severity)
+    return Reading(PLANS, str(event.fields.get("server", "")), event.severity)
 
 
 def _notified(event: Event) -> Reading | None:

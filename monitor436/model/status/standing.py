@@ -8,7 +8,7 @@ from msgspec import Struct
 from monitor436.model.event import Event, Severity
 from monitor436.model.hosts.flapping import Flapping
 from monitor436.model.status.change import RANKS, Subject
-from monitor436.model.status.reading import PLAN, REFUSED
+from monitor436.model.status.reading import PLAN, REFUSED, anew
 
 MOST_CHECKS = 2000  # of one host, whatever it sends
 MOST_PARTS = 200  # of one check that are bad at once ...
@@ -55,7 +55,7 @@ class Flaps(Flapping):
 class HostNow:
     """A host: its state, and what is bad by check; None for a check that is well. The check "" is the host itself."""
 
-    __slots__ = ("bad", "checks", "cut", "name", "reason", "refused", "since", "state", "text")
+    __slots__ = ("anew", "bad", "checks", "cut", "name", "reason", "refused", "since", "state", "text")
 
     def __init__(self, name: str, state: str = "", since: float = 0.0, text: str = "", cut: bool = False) -> None:
         self.name = name
@@ -67,12 +67,16 @@ class HostNow:
         self.checks: dict[str, Parts | None] = {}
         self.bad = 0  # parts
         self.refused: dict[tuple[str, str], None] = {}  # parts by check that end when a host says anew what it allows
+        self.anew: dict[tuple[str, str], None] | None = None  # parts that it tells anew after a start
 
     def take(self, check: str, of: str) -> None:
         """One part more is bad."""
         self.bad += 1
         if of in (REFUSED, PLAN):
             self.refused[check, of] = None
+        if anew(self.name, check, of):
+            self.anew = self.anew or {}
+            self.anew[check, of] = None
 
 
 class Standings:
@@ -143,6 +147,8 @@ class Standings:
             return
         host.bad -= parts.pop(subject.of, None) is not None
         host.refused.pop((subject.check, subject.of), None)
+        if host.anew:
+            host.anew.pop((subject.check, subject.of), None)
         if not parts and subject.check:
             host.checks[subject.check] = None
         elif not parts:
