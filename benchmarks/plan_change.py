@@ -24,7 +24,7 @@ from table import show, verdict
 
 from monitor436.agent import plan, wire
 from monitor436.agent.link import door
-from monitor436.agent.link.fetch import slot
+from monitor436.agent.link.fetch import turn_of
 from monitor436.site import Site
 
 BEAT = 5.0  # seconds
@@ -112,7 +112,7 @@ class Fleet:
         host.wanted = digest
         if digest not in ("", host.digest) and host.fetch_at == float("inf"):
             host.told[digest] = now, within is None
-            host.fetch_at = now + slot(host.name) * (within or 0.0)
+            host.fetch_at = now + turn_of(host.name, within)
 
     def fetch(self, host: Host) -> None:
         """What the child of a real agent does; in a thread."""

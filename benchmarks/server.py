@@ -27,7 +27,7 @@ def settings(folder: Path, plan: str = PLAN) -> Settings:
     return Settings(
         name="measured",
         state=str(folder),
-        agents=Agents(address=HERE, port=0),
+        agents=Agents(address=HERE, port=0, events_each=0),
         plans=Plans(folder=str(plans), address=HERE, port=0),
         beacon=Beacon(port=NOBODY, to=(HERE,), multicast=""),
         http=Http(listen=""),

@@ -58,6 +58,7 @@ class Monitor(OrderedServices):
             return
         self.log.info("settings read again; addresses, ports and files are those of the start")
         for part, section in (
+            ("agents", settings.agents),
             ("liveness", settings.heartbeat),
             ("polls", settings.polls),
             ("sweeps", settings.sweeps),

@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec import MsgspecError, json
 
 from monitor436 import json_lines
-from monitor436.model.keys.tokens import Token, Tokens
+from monitor436.model.keys.tokens import TOKEN, Token, Tokens
 
 Stamp = tuple[int, int, int]
 
@@ -46,22 +46,38 @@ class TokenFile:
 class FreshTokens:
     """The tokens of a file as it is now: it is looked at again when its stamp changed, at most every `EVERY` seconds.
 
-    A file that cannot be read gives no tokens: a disk that fails lets nobody in who was revoked meanwhile.
+    What is none of them may have been made a moment ago: for it the file is looked at sooner, at most every `MISSED`
+    seconds, whoever shows how much. A file that cannot be read gives no tokens: a disk that fails lets nobody in who
+    was revoked meanwhile.
     """
 
     EVERY = 0.5
+    MISSED = 0.05
 
     def __init__(self, file: TokenFile) -> None:
         self._file = file
         self._looked = -self.EVERY
+        self._missed = -self.MISSED
         self._stamp: Stamp | None = None
         self._tokens = Tokens()
         self.trouble = ""  # why the file cannot be read
 
     def at(self, now: float) -> Tokens:
         """The tokens that are good now; `now` is monotonic."""
-        if now - self._looked < self.EVERY:
-            return self._tokens
+        if now - self._looked >= self.EVERY:
+            self._look(now)
+        return self._tokens
+
+    def find(self, shown: str, now: float) -> Token | None:
+        """The token that somebody shows at `now` (monotonic), also one that has expired; None for what is none."""
+        found = self.at(now).find(shown)
+        if found is None and now - self._missed >= self.MISSED and TOKEN.fullmatch(shown):
+            self._missed = now
+            self._look(now)
+            found = self._tokens.find(shown)
+        return found
+
+    def _look(self, now: float) -> None:
         self._looked = now
         try:
             stamp = self._file.stamp()
@@ -70,4 +86,3 @@ class FreshTokens:
             self.trouble = ""
         except OSError as problem:
             self._tokens, self.trouble = Tokens(), f"{self._file.path}: {problem.strerror}"
-        return self._tokens

@@ -77,7 +77,7 @@ class ExplainTests(CommandCase):
             f"{self.digest[:12]} in force",
             f"{self.plans}/web1.yaml:3",
             f"{self.plans}/web1.yaml:4",
-            "warning: root: root is 85: warning",
+            "→  warning: root is 85: warning",
             "host_found",
         ):
             self.assertIn(part, result.output)

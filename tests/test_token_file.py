@@ -11,9 +11,19 @@ from click.testing import CliRunner, Result
 
 from monitor436.cli import main
 from monitor436.model.keys.tokens import Token, hashed, spelt_token
-from monitor436.token_file import FreshTokens, TokenFile
+from monitor436.token_file import FreshTokens, Stamp, TokenFile
 
 SHOWN = spelt_token(b"s" * 32)
+
+
+class CountedFile(TokenFile):
+    """Counts how often it is looked at."""
+
+    looks = 0
+
+    def stamp(self) -> Stamp | None:
+        self.looks += 1
+        return super().stamp()
 
 
 class TokenFileTests(unittest.TestCase):
@@ -60,7 +70,28 @@ class TokenFileTests(unittest.TestCase):
         self.assertIsNone(fresh.at(0.4).find(SHOWN))
         self.assertIsNotNone(fresh.at(0.5).find(SHOWN))
         self.file.keep(Token("a", revoked=True))
-        self.assertIsNone(fresh.at(1.0).find(SHOWN))
+        self.assertIsNotNone(fresh.find(SHOWN, 0.9))
+        self.assertIsNone(fresh.find(SHOWN, 1.0))
+
+    def test_a_token_is_good_as_soon_as_it_is_made(self) -> None:
+        """Also right after the file was looked at: whoever made it uses it at once."""
+        fresh = FreshTokens(self.file)
+        fresh.at(0.0)
+        self.file.keep(Token("a", hashed(SHOWN)))
+        self.assertIsNotNone(fresh.find(SHOWN, 0.001))
+
+    def test_wrong_tokens_do_not_make_it_look_without_end(self) -> None:
+        """Once in 50 ms, however many are shown; what has not the shape of a token never does."""
+        file = CountedFile(self.file.path)
+        fresh = FreshTokens(file)
+        fresh.at(0.0)
+        for number in range(1000):
+            self.assertIsNone(fresh.find(spelt_token(number.to_bytes(32, "big")), number / 1000))
+            fresh.find(f"Bearer {number}", number / 1000)
+        self.assertLessEqual(file.looks, 1 + 20)
+        before = file.looks
+        fresh.find("m436i_short-lived", 1.05)
+        self.assertEqual(file.looks, before)
 
     def test_a_file_that_cannot_be_read_lets_nobody_in(self) -> None:
         """Somebody may have been revoked meanwhile; once it can be read again, all is as it was."""

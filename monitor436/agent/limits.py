@@ -26,6 +26,7 @@ FIRST_LOGS = """\
 /srv/
 /opt/
 """
+_NOT_LISTED = "{} is not in this host's {} (after an edit restart the agent)"
 STANDARD = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
@@ -62,7 +63,7 @@ class Limits:
             return ""
         if any(each.endswith("/") and os.path.realpath(path).startswith(each) for each in self._programs):
             return ""
-        return "{} is not in this host's {}".format(path, COMMANDS_FILE)
+        return _NOT_LISTED.format(path, COMMANDS_FILE)
 
     def log_refusal(self, path: str) -> str:
         """Why this host does not let the log at `path`, with all links resolved, be read; empty if it does."""
@@ -72,7 +73,7 @@ class Limits:
             return "this host lets no log be read (--logs none)"
         if any(file.means(path) for file in self._files):
             return ""
-        return "{} is not in this host's {}".format(path, LOGS_FILE)
+        return _NOT_LISTED.format(path, LOGS_FILE)
 
 
 class _File:

@@ -70,7 +70,7 @@ class WireError(Exception):
         self.reason = reason
 
 
-REASONS = ("size", "magic", "version", "type", "session", "tag", "replay", "name", "body", "refused", "busy")
+REASONS = ("size", "magic", "version", "type", "session", "tag", "replay", "name", "body", "refused", "busy", "pace")
 
 
 class Key:

@@ -52,6 +52,7 @@ class Hosts:
         )  # fmt: skip
         place = (settings.agents.address, settings.agents.port, settings.agents.receive_buffer)
         self.agents = AgentsService(self._protocol, *place, reactor)
+        self.agents.follow(settings.agents)
         self.agent_file = AgentFile(core.folder / AGENT_FILE, settings.plans.token_expires / 2, self._contents, reactor)
         self.door = self._door()
         self.liveness = Liveness(
@@ -60,6 +61,7 @@ class Hosts:
         self.gauges = Gauges(
             self.liveness.lag, core.syncs, lambda: kernel_drops(self.agents.port), self._protocol.refused,
             self._protocol.heard, self.roster.spools, core.degraded,
+            self.door.crowd, lambda: self._protocol.pace.held(time.monotonic()),
         )  # fmt: skip
         self.health = Health(self.gauges, state, core.folder / VITALS, core.name, time.monotonic, reactor)
         self.beacon = BeaconService(settings.beacon, self.site.keys, self._about, reactor)

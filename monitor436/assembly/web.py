@@ -44,7 +44,7 @@ class Web:
         )  # fmt: skip
         dashboard = Dashboard(core.name, self.live, signin, time.time)
         routes = [*self._shown(core, hosts, told, dashboard), *self._quiet(hosts, told), *self.pages.routes]
-        self.http = HttpDoor(settings.http, routes, tokens.at, hosts.site, reactor, browsers.who, measures)
+        self.http = HttpDoor(settings.http, routes, tokens.find, hosts.site, reactor, browsers.who, measures)
 
     def _pages(self, core: Core, hosts: Hosts, asked: Asked, told: Told, measures: Measures) -> Pages:
         degraded = {"events": core.degraded, "metrics": lambda: self.rollups.degraded}

@@ -23,7 +23,8 @@ NEVER = "never"
 def token() -> None:
     """Make, list and revoke tokens of the HTTP door.
 
-    A server that runs follows within a second. What is kept is a hash: a token is shown once, when it is made.
+    A server that runs takes a new one at once, and refuses a revoked one within a second. What is kept is a hash: a
+    token is shown once, when it is made.
     """
 
 

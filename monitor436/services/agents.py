@@ -14,13 +14,16 @@ from twisted.logger import Logger
 from monitor436.agent import wire
 from monitor436.agent.wire import MAX_DATAGRAM, MIN_DATAGRAM
 from monitor436.model.event import Event
+from monitor436.model.hosts.datagrams import LAST
 from monitor436.model.hosts.roster import Roster
 from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.model.keys.sessions import AgentSession, Sessions
 from monitor436.model.keys.site_keys import SiteKeys
+from monitor436.model.settings.hosts import Agents
 from monitor436.model.stream.credit import Credit
 from monitor436.model.stream.ledger import Ledger
 from monitor436.model.stream.messages import read_beat, read_nothing
+from monitor436.model.stream.pace import Pace
 from monitor436.ordered import StartError
 from monitor436.services.event_log import EventLog
 from monitor436.services.greetings import Greetings, Wanted
@@ -42,8 +45,8 @@ class Transport(Protocol):
 class AgentsProtocol:
     """The doorway: authenticates, asks the rules, states what follows. It looks at the clock once a burst.
 
-    `transport` takes the answers, `credit` says how much agents may send at once. `refused` counts datagrams by reason
-    and `heard` by type; a stranger gets no answer.
+    `transport` takes the answers, `credit` says how much agents may send at once, `pace` how much over a minute.
+    `refused` counts datagrams by reason and `heard` by type; a stranger gets no answer.
     """
 
     log = Logger()
@@ -73,7 +76,8 @@ class AgentsProtocol:
         self._monotonic = monotonic
         self._greetings = Greetings(server, sessions, enrolment, roster, ledger, event_log, wanted)
         self.credit = Credit()
-        self._intake = Intake(ledger, event_log, self.credit, self._acknowledge)
+        self.pace = Pace()
+        self._intake = Intake(ledger, event_log, self.credit, self.pace, self._acknowledge)
         self._takes = {
             wire.MAGIC + bytes([wire.VERSION, kind]): take
             for kind, take in (
@@ -94,14 +98,16 @@ class AgentsProtocol:
         now, takes, find = self._monotonic(), self._takes, self._sessions.find
         for datagram, address in burst:
             try:
-                take = takes.get(datagram[:4])
-                if take is not None and MIN_DATAGRAM <= len(datagram) <= MAX_DATAGRAM:
+                take, size = takes.get(datagram[:4]), len(datagram)
+                if take is not None and MIN_DATAGRAM <= size <= MAX_DATAGRAM:
                     id, number = _session_and_number(datagram, 6)
                     session = find(id)
                     if session is not None and session.hello is None:
                         body = session.wire.open(datagram, number)
-                        session.address = address
+                        if session.address != address:
+                            session.address = address
                         take(session, body, now)
+                        session.datagrams[number & LAST] = now, datagram[3], size, session.address
                         continue
                 self._newcomer(datagram, address, now)
             except Exception as problem:
@@ -122,6 +128,7 @@ class AgentsProtocol:
             raise wire.WireError("type")
         session, body = self._sessions.open(header, datagram, address)
         take(session, body, now)
+        session.datagrams[header[3] & LAST] = now, header[0], len(datagram), address
 
     def _refuse(self, problem: Exception, address: Address) -> None:
         """A datagram could not be taken. A mistake of ours is logged some times, and not without end."""
@@ -173,7 +180,7 @@ class AgentsProtocol:
     def _events(self, session: AgentSession, body: bytes, now: float) -> None:
         self.heard["EVENTS"] += 1
         self._alive(session, now)
-        self._intake.take(session, body)
+        self._intake.take(session, body, now)
 
     def _sign_of_life(self, session: AgentSession, body: bytes, now: float) -> None:
         read_nothing(body)
@@ -196,7 +203,9 @@ class AgentsProtocol:
         stated = list(news)
         hello, session.hello = session.hello, None
         self._greetings.met(session.name)
+        session.datagrams = self._roster.datagrams(session.name)
         if hello is not None:
+            session.datagrams[0] = session.greeted, wire.HELLO, wire.HELLO_SIZE, session.address
             self._intake.begin(session.name)
             bound = self._enrolment.bind(session.name, session.serial, session.wire.generation, session.mark)
             if bound is not None:
@@ -246,6 +255,10 @@ class AgentsService(Service):
         self.protocol.transport = self.listening
         self.protocol.credit.buffer = self.listening.buffer
         self.listening.start()
+
+    def follow(self, agents: Agents) -> None:
+        """Other settings: how many events of a host are taken. Where it listens is settled at the start."""
+        self.protocol.pace.rate = agents.events_each
 
     def stopService(self) -> None:
         super().stopService()

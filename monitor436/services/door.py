@@ -8,66 +8,23 @@ from twisted.application.service import Service
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorSSL
 from twisted.logger import Logger
-from twisted.web.http import HTTPChannel
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Request
-from twisted.web.server import Site as WebSite
 
 from monitor436.agent import wire
+from monitor436.bounded_http import BoundedSite
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
+from monitor436.model.server.crowd import Crowd
 from monitor436.ordered import StartError
 from monitor436.services.keeper import JoinRequest, Keeper
 from monitor436.site import Site
 
-MAX_BODY = 4096  # bytes of a request
 ASK = re.compile("[0-9a-f]{0,32}")
 BACKLOG = 1024  # connections that wait to be taken: hosts come when they are told, many at once
-MAX_DIGITS = 18  # of Content-Length: of thousands Python makes no number, and a traceback
-MAX_HEADER_TIME = 15  # seconds without a byte after which a connection is closed
-
-
-class BoundedRequest(Request):
-    """A request whose body may have MAX_BODY bytes, in chunks or not: twisted.web itself has no limit."""
-
-    def gotLength(self, length: int | None) -> None:
-        if length is not None and length > MAX_BODY:
-            self._refuse()
-        super().gotLength(min(length or 0, MAX_BODY))
-
-    def handleContentChunk(self, data: bytes) -> None:
-        if self.content is not None and self.content.tell() + len(data) > MAX_BODY:
-            self._refuse()
-            return
-        super().handleContentChunk(data)
-
-    def _refuse(self) -> None:
-        transport = self.channel.transport
-        if transport is not None:
-            transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            transport.loseConnection()
-
-
-class Channel(HTTPChannel):
-    """Takes no length that is no number of bytes."""
-
-    def headerReceived(self, line: bytes) -> bool:
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length" and len(value.strip()) > MAX_DIGITS:
-            self._respondToBadRequestAndDisconnect()
-            return False
-        return bool(super().headerReceived(line))
-
-
-class Quiet(WebSite):
-    """Writes no line for each request: a fleet that comes for its plans would fill the log."""
-
-    protocol = Channel  # type: ignore[assignment]
-    noisy = False  # nor one when it starts
-
-    def log(self, request: HTTPRequest) -> None:
-        pass
+CONNECTIONS = 400  # at once: with those of HTTP they fit the 1,024 descriptors that a process has as it comes ...
+EACH = 100  # ... of one address: a branch behind one router
 
 
 class Page(Resource):
@@ -96,7 +53,7 @@ def refuse(request: Request, status: int, sentence: str) -> bytes:
 class DoorService(Service):
     """Listens on TLS at `place`, (address, port).
 
-    `plan(host)` gives the plan of a host, `agent()` the agent file, `state` takes events.
+    `plan(host)` gives the plan of a host, `agent()` the agent file, `state` takes events. `crowd` counts connections.
     """
 
     log = Logger()
@@ -121,13 +78,13 @@ class DoorService(Service):
         self._state = state
         self._address, self.port = place
         self._reactor = reactor
+        self.crowd = Crowd(CONNECTIONS, EACH)
         self._listening: object = None
 
     def startService(self) -> None:
         """Raises StartError where the port cannot be had."""
         super().startService()
-        web = Quiet(self.root(), requestFactory=BoundedRequest, timeout=MAX_HEADER_TIME)
-        web.displayTracebacks = False
+        web = BoundedSite(self.root(), self.crowd, "door of hosts", self._reactor)
         try:
             self._listening = self._reactor.listenSSL(
                 self.port, web, self._site.certificate.options(), backlog=BACKLOG, interface=self._address

@@ -63,6 +63,7 @@ class Greetings:
             self._tell_refused(greeting, address)
             raise wire.WireError("refused")
         session = self._sessions.greet(greeting, hello, address, secret)
+        session.greeted = now
         self._roster.knocked(greeting.name, now)
         have = {spool: self._ledger.last(greeting.name, spool) for spool in hello.spools}
         about = {"nonce": session.server_nonce.hex(), "plan": self._wanted.digest(greeting.name), "have": have}

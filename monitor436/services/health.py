@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from monitor436.agent.store.spool import LIMIT
 from monitor436.model.event import Event
+from monitor436.model.server.crowd import Crowd
 from monitor436.model.server.lag import Lag, Stopwatch
 from monitor436.model.server.troubles import Troubles
 from monitor436.model.server.vitals import Vitals
@@ -29,7 +30,8 @@ class Gauges(NamedTuple):
 
     `lag` holds delays, `syncs` measures how long the disk takes; `drops()` counts what the kernel dropped; `refused`
     and `heard` count datagrams by reason and by type; `spools()` gives hosts with the bytes that wait there;
-    `unwritten()` says why events cannot be made durable, "" if they can.
+    `unwritten()` says why events cannot be made durable, "" if they can; `crowd` is whoever stands at the TLS door;
+    `held()` gives the hosts that send more events than are taken of one.
     """
 
     lag: Lag
@@ -39,6 +41,8 @@ class Gauges(NamedTuple):
     heard: Mapping[str, int]
     spools: Callable[[], Iterable[tuple[str, int]]]
     unwritten: Callable[[], str]
+    crowd: Crowd
+    held: Callable[[], Sequence[str]]
 
 
 class Health(Periodic):
@@ -82,6 +86,8 @@ class Health(Periodic):
         lag, sync, unwritten = self._gauges.lag.p99(), self._gauges.syncs.longest(now), self._gauges.unwritten()
         fills = sorted(((fill / LIMIT, name) for name, fill in self._gauges.spools()), reverse=True)[:SHOWN]
         events = self._dropped(now) + self._turned_away(now) + self._waiting(fills, now)
+        held = self._gauges.held()
+        events += self.troubles.measured("pace", len(held), now, ", ".join(held[:SHOWN]))
         events += self.troubles.measured("lag", lag, now)
         events += self.troubles.measured("disk", float(bool(unwritten)), now, unwritten)
         events += self.troubles.measured("sync", sync, now)

@@ -12,6 +12,7 @@ from monitor436.model.stream.ahead import Ahead
 from monitor436.model.stream.credit import Credit
 from monitor436.model.stream.ledger import Ledger
 from monitor436.model.stream.messages import Events, read_events
+from monitor436.model.stream.pace import SLOWED, Pace
 from monitor436.services.event_log import EventLog, NotDurable
 
 Acknowledge = Callable[[AgentSession, bytes], None]
@@ -22,26 +23,35 @@ class Intake:
     """Takes EVENTS, and acknowledges what is durable: once for each host and burst, however much came of it.
 
     An acknowledgement that repeats the one before says that something after it is missing. `acknowledge(session,
-    body)` sends it.
+    body)` sends it. A host that is ahead of its `pace` has one datagram on its way, and then waits.
     """
 
-    def __init__(self, ledger: Ledger, event_log: EventLog, credit: Credit, acknowledge: Acknowledge) -> None:
+    def __init__(
+        self, ledger: Ledger, event_log: EventLog, credit: Credit, pace: Pace, acknowledge: Acknowledge
+    ) -> None:
         self._ledger = ledger
         self._event_log = event_log
         self._credit = credit
+        self._pace = pace
         self._acknowledge = acknowledge
+        self._now = 0.0  # of this burst
         self._ahead = Ahead()
         self._share = 1  # datagrams that a host may have on its way
         self._taken: list[tuple[str, Events, int]] = []  # of this burst: host, message, index of what is new in it
         self._last: Spools = {}  # of this burst
         self._asked: dict[tuple[AgentSession, str], None] = {}  # who sent something in this burst that was not taken
 
-    def take(self, session: AgentSession, body: bytes) -> None:
-        """A datagram with events. Raises WireError; "busy" while the disk is behind: the agent comes again."""
+    def take(self, session: AgentSession, body: bytes, now: float) -> None:
+        """A datagram with events. Raises WireError; "busy" while the disk is behind, "pace" while the host has sent too
+        many: the agent comes again.
+        """
         message = read_events(body)
         if not self._event_log.accepts:
             raise WireError("busy")
         host, spool = session.name, message.s
+        self._now = now
+        if self._pace.part(host, now) >= 1.0:
+            raise WireError("pace")
         self._credit.heard(host)
         if not self._accept(session, message):
             if self._ledger.lacks(host, message):
@@ -71,6 +81,7 @@ class Intake:
             self._write()  # what came before it
             self._event_log.state([_taken_over(host, message.s, taken.gap)])
         self._taken.append((host, message, taken.start))
+        self._pace.took(host, len(message.e) - taken.start, self._now)
         self._last[session, message.s] = taken.last
         return True
 
@@ -99,7 +110,8 @@ class Intake:
                 self._tell(session, spool, durable)
 
     def _tell(self, session: AgentSession, spool: str, last: int) -> None:
-        self._acknowledge(session, b'{"s":"%s","n":%d,"w":%d}' % (spool.encode(), last, self._share))
+        share = 1 if self._pace.part(session.name, self._now) >= SLOWED else self._share
+        self._acknowledge(session, b'{"s":"%s","n":%d,"w":%d}' % (spool.encode(), last, share))
 
 
 def _not_durable(failure: Failure) -> None:

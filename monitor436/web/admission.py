@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from monitor436.model.keys.issued import Issued
 from monitor436.model.keys.issued import opened as opened_issued
-from monitor436.model.keys.tokens import Token, Tokens
+from monitor436.model.keys.tokens import Token
 from monitor436.model.keys.tries import Tries
 from monitor436.web.problem import REALM, unauthorised
 from monitor436.web.proxies import Via, is_address
@@ -26,7 +26,7 @@ def nobody(cookie: str) -> Identity | None:
 
 
 class Admission:
-    """`tokens()` are those that were made by hand, `keys()` those under which short-lived ones are good.
+    """`find` gives the token that was made by hand and is shown, `keys()` those under which short-lived ones are good.
 
     `without_token` are scopes that everybody has who names this server by an address, or one of its `names`.
     `clock` is monotonic, `wall` says the time for expiries.
@@ -34,7 +34,7 @@ class Admission:
 
     def __init__(
         self,
-        tokens: Callable[[], Tokens],
+        find: Callable[[str], Token | None],
         keys: Callable[[], tuple[bytes, ...]],
         without_token: Collection[str],
         names: Collection[str],
@@ -42,7 +42,7 @@ class Admission:
         wall: Callable[[], float],
         sessions: Callable[[str], Identity | None] = nobody,
     ) -> None:
-        self._tokens = tokens
+        self._find = find
         self._keys = keys
         self._open = frozenset(without_token)
         self._names = frozenset((*LOCAL, *names))
@@ -82,7 +82,7 @@ class Admission:
         why = "expected Authorization: Bearer TOKEN"
         if kind.lower() == "bearer":
             now = self._wall()
-            found = self._tokens().find(shown)
+            found = self._find(shown)
             if found is not None and found.good(now):
                 return _by_token(found)
             issued = opened_issued(self._keys(), shown, now)

@@ -1,6 +1,5 @@
 """A connection of the HTTP door: none of its phases takes longer than it may, and whoever is refused is told why."""
 
-from collections import Counter
 from typing import Any, Literal
 
 from twisted.internet.defer import Deferred
@@ -10,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
-from monitor436.model.keys.tries import whose
+from monitor436.model.server.crowd import Crowd
 from monitor436.model.settings.http import Http
 from monitor436.web.problem import problem
 from monitor436.web.reception import Reception
@@ -148,7 +147,7 @@ class Channel(HTTPChannel):
         """A phase took too long."""
         phase = self.phase
         if phase not in ("idle", "linger"):
-            self.factory.reception.measures.timed_out += 1
+            self.factory.crowd.late += 1
         if phase in ("head", "body"):
             self.cut(problem(Refusal(408, "Request Timeout", f"the {phase} of the request took too long")))
         elif phase == "answer" and self.requests and self.requests[0].late():
@@ -203,9 +202,13 @@ class Connections(ServerFactory):
         self.reception = reception
         self.limits = limits
         self._reactor = reactor
-        self._of: Counter[str] = Counter()
+        self.crowd = reception.measures.crowd = Crowd(limits.connections, limits.connections_each)
         self._open: set[Channel] = set()
         self._closed: Deferred[None] | None = None  # told when the last is gone
+
+    def logPrefix(self) -> str:
+        """What Twisted's log begins with, when it begins to listen."""
+        return "HTTP door"
 
     def acceptableProtocols(self) -> list[bytes]:
         """What a client may choose in its TLS handshake."""
@@ -229,25 +232,16 @@ class Connections(ServerFactory):
 
     def enter(self, channel: Channel) -> bool:
         """Whether there may be another connection of its address; then it counts."""
-        measures, peer, key = self.reception.measures, channel.peer, whose(channel.peer)
-        full = measures.now >= self.limits.connections
-        if full or (self._of[key] >= self.limits.connections_each and not self.reception.trusts(peer)):
-            measures.refused += 1
+        if not self.crowd.enter(channel.peer, self.reception.trusts(channel.peer)):
             return False
-        self._of[key] += 1
         self._open.add(channel)
-        measures.now += 1
         return True
 
     def leave(self, channel: Channel) -> None:
         """One is gone."""
         if channel in self._open:
             self._open.remove(channel)
-            self.reception.measures.now -= 1
-            key = whose(channel.peer)
-            self._of[key] -= 1
-            if self._of[key] <= 0:
-                del self._of[key]
+            self.crowd.leave(channel.peer)
             self._tell_if_closed()
 
     def _tell_if_closed(self) -> None:

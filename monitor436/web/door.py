@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from monitor436.model.keys.site_keys import SiteKeys
-from monitor436.model.keys.tokens import Tokens
+from monitor436.model.keys.tokens import Token
 from monitor436.model.settings.http import Http, network, place
 from monitor436.ordered import StartError
 from monitor436.web.admission import Admission, nobody
@@ -45,7 +45,7 @@ class HasKeys(Protocol):
 class HttpDoor(Service):
     """Listens where `http` says, and answers by `routes` and its own: /api/token and /api/openapi.json.
 
-    `tokens(now)` are those that were made by hand, at a moment of `clock`; `sessions` says whose cookie that is.
+    `find(shown, now)` gives a token that was made by hand, at a moment of `clock`; `sessions` says whose a cookie is.
     The files of TLS are read anew at `follow`; where it listens is settled at the start.
     """
 
@@ -55,7 +55,7 @@ class HttpDoor(Service):
         self,
         http: Http,
         routes: Iterable[Route],
-        tokens: Callable[[float], Tokens],
+        find: Callable[[str, float], Token | None],
         site: HasKeys,
         reactor: Any,
         sessions: Callable[[str], Identity | None] = nobody,
@@ -72,8 +72,9 @@ class HttpDoor(Service):
         own = TokenPage(lambda: site.keys.present, lambda: self.settings.token_life, wall).routes()
         pages = [*routes, *own]
         self.admission = Admission(
-            lambda: tokens(clock()), lambda: site.keys.accepted, http.without_token, http.names, clock, wall, sessions
-        )
+            lambda shown: find(shown, clock()), lambda: site.keys.accepted, http.without_token, http.names, clock, wall,
+            sessions,
+        )  # fmt: skip
         self.reception = Reception(
             Table([*pages, openapi(pages)]),
             self.admission,

@@ -15,10 +15,12 @@ from monitor436.model.event import KINDS, Event
 from monitor436.model.fleet.polls import Kept
 from monitor436.model.hosts.host import DOWN, LATE, STOPPED, UNKNOWN, UP, Host
 from monitor436.model.metrics.exposition import Sample
+from monitor436.model.server.crowd import Crowd
 from monitor436.model.status.board import Board
 from monitor436.model.status.change import RANKS
 from monitor436.model.status.latest import Latest
 from monitor436.model.status.worst import worst
+from monitor436.model.sweep.sweeps import SweepKept
 from monitor436.web.measures import Measures
 
 FRESH = 300.0  # seconds: an older value of a metric is no value of now
@@ -125,15 +127,23 @@ def metrics(latest: Callable[[], Iterable[Value]], counts: Mapping[str, int], wa
 
 def polls(known: Callable[[], Mapping[str, Kept]]) -> Source:
     """The last round of each poll."""
+    return _rounds("poll", "targets", "targets_well", known)
 
+
+def sweeps(known: Callable[[], Mapping[str, SweepKept]]) -> Source:
+    """The last round of each sweep."""
+    return _rounds("sweep", "hosts", "hosts_answered", lambda: {name: kept.polled for name, kept in known().items()})
+
+
+def _rounds(word: str, asked: str, well: str, known: Callable[[], Mapping[str, Kept]]) -> Source:
     def source() -> Iterator[tuple[str, Iterable[Sample]]]:
         rounds = [((name,), kept, kept.rounds[-1]) for name, kept in sorted(known().items()) if kept.rounds]
-        yield "poll_targets", [(name, last.targets) for name, _, last in rounds]
-        yield "poll_targets_well", [(name, last.well) for name, _, last in rounds]
-        yield "poll_targets_failing", [(name, last.failing) for name, _, last in rounds]
-        yield "poll_round_seconds", [(name, last.seconds) for name, _, last in rounds]
-        yield "poll_round_timestamp_seconds", [(name, last.at) for name, _, last in rounds]
-        yield "poll_trusted", [(name, int(not kept.untrusted)) for name, kept, _ in rounds]
+        yield f"{word}_{asked}", [(name, last.targets) for name, _, last in rounds]
+        yield f"{word}_{well}", [(name, last.well) for name, _, last in rounds]
+        yield f"{word}_{asked}_failing", [(name, last.failing) for name, _, last in rounds]
+        yield f"{word}_round_seconds", [(name, last.seconds) for name, _, last in rounds]
+        yield f"{word}_round_timestamp_seconds", [(name, last.at) for name, _, last in rounds]
+        yield f"{word}_trusted", [(name, int(not kept.untrusted)) for name, kept, _ in rounds]
 
     return source
 
@@ -151,6 +161,8 @@ class Server(Protocol):
     def refused(self) -> Mapping[str, int]: ...
     @property
     def heard(self) -> Mapping[str, int]: ...
+    @property
+    def crowd(self) -> Crowd: ...
 
 
 class Lag(Protocol):
@@ -177,6 +189,9 @@ def server(gauges: Server, degraded: Mapping[str, Callable[[], str]]) -> Source:
         yield "datagrams_total", [((kind,), count) for kind, count in sorted(gauges.heard.items())]
         yield "datagrams_refused_total", [((reason,), count) for reason, count in sorted(gauges.refused.items())]
         yield "datagrams_dropped_total", [((), max(0, gauges.drops() - drops_before))]
+        yield "door_connections", [((), gauges.crowd.now)]
+        ended = ("refused", gauges.crowd.refused), ("timed_out", gauges.crowd.late)
+        yield "door_connections_ended_total", [((fate,), count) for fate, count in ended]
         yield "lag_seconds", [((), round(gauges.lag.p99(), 6))]
         yield "syncs_total", [((), gauges.syncs.count)]
         yield "sync_seconds_total", [((), round(gauges.syncs.total, 6))]

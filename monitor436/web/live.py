@@ -4,7 +4,7 @@ The last events stand in one ring that all clients share; a client is no more th
 that does not read costs nothing but its place: what leaves the ring meanwhile is counted, and told in a frame `missed`.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from monitor436.agent.event import SEVERITIES
 from monitor436.model.event import Event, Severity
+from monitor436.model.keys.tries import whose
 from monitor436.web.ring import RING, Filter, Ring
 from monitor436.web.route import Call, Outlet, Query, Refusal, Route
 
@@ -24,9 +25,12 @@ BURST = 200  # events that one client gets in one go; of more the newest, and a 
 KEEP_ALIVE = 15.0  # seconds after which a comment is sent, so that proxies and clients see that all is well
 DEAF = 120.0  # seconds for which a client may not read, until it is let go
 LIFE = 600.0  # seconds of a stream; then the client comes again, and is asked anew who it is
-STREAMS = 64  # clients at once
+STREAMS = 64  # clients at once ...
+EACH = 16  # ... of them of one reader: a team that shares a token; the others are never without a place
 HEADERS = MappingProxyType({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})  # nginx would gather frames
 MOST_FILTER = 512  # characters
+
+Who = tuple[str, str]  # a reader: the name of its token, certificate or session; where it shows none its address
 
 
 @implementer(IPushProducer)
@@ -36,7 +40,8 @@ class Listener:
     content_type = "text/event-stream"
     headers: Mapping[str, str] = HEADERS
 
-    def __init__(self, live: "Live", wanted: Filter, place: int) -> None:
+    def __init__(self, live: "Live", wanted: Filter, place: int, who: Who) -> None:
+        self.who = who
         self.wanted = wanted
         self.place = place
         self.paused_at: float | None = None
@@ -112,14 +117,17 @@ class Listener:
 class Live(Service):
     """Takes durable events from the bus, and tells clients. `server` is what it calls itself to them."""
 
-    def __init__(self, server: str, boot: str, reactor: Any, most: int = STREAMS, ring: int = RING) -> None:
+    def __init__(
+        self, server: str, boot: str, reactor: Any, most: int = STREAMS, ring: int = RING, each: int = EACH
+    ) -> None:
         self.setName("live")
         self.ring = Ring(boot, ring)
         self.dropped = 0  # frames that clients did not get as they came
         self._server = server
         self._reactor = reactor
-        self._most = most
+        self._most, self._each = most, each
         self._listeners: set[Listener] = set()
+        self._of: Counter[Who] = Counter()
         self._flush: Any = None
         self._tick: Any = None
 
@@ -140,21 +148,30 @@ class Live(Service):
         if self.ring.take(events) and self._listeners and self._flush is None:
             self._flush = self._reactor.callLater(FLUSH, self._flush_all)
 
-    def stream(self, wanted: Filter, cursor: str = "") -> Listener:
-        """A client that is not connected yet. Raises Refusal if there are too many."""
+    def stream(self, wanted: Filter, cursor: str = "", who: Who = ("", "")) -> Listener:
+        """A client of a reader, not connected yet. Raises Refusal if there are too many, or too many of this reader."""
         if len(self._listeners) >= self._most:
             raise Refusal(503, "Too many streams", f"{self._most} clients listen already", {"Retry-After": "10"})
-        return Listener(self, wanted, self.ring.place(cursor) if cursor else self.ring.next)
+        if self._of[who] >= self._each:
+            name = who[0] or who[1]
+            why = f"{name} has {self._each} streams open already"
+            raise Refusal(429, "Too many streams", why, {"Retry-After": "10"})
+        return Listener(self, wanted, self.ring.place(cursor) if cursor else self.ring.next, who)
 
     def join(self, listener: Listener) -> None:
         """A client is connected."""
         self._listeners.add(listener)
+        self._of[listener.who] += 1
         if self._tick is None:
             self._tick = self._reactor.callLater(KEEP_ALIVE, self._keep_alive)
 
     def leave(self, listener: Listener) -> None:
         """It is not any more."""
-        self._listeners.discard(listener)
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            self._of[listener.who] -= 1
+            if not self._of[listener.who]:
+                del self._of[listener.who]
         if not self._listeners:
             for name in ("_flush", "_tick"):
                 call = getattr(self, name)
@@ -189,7 +206,9 @@ def routes(live: Live) -> list[Route]:
         hosts = tuple(filter(None, query["host"].split(",")))
         severity = SEVERITIES.index(query["severity"])
         cursor = call.headers.get("last-event-id", "") or query["after"]
-        return live.stream(Filter(kinds, severity, hosts, query["text"].casefold()), cursor[:MOST_FILTER])
+        name = call.identity.name
+        who = name, "" if name else whose(call.address)
+        return live.stream(Filter(kinds, severity, hosts, query["text"].casefold()), cursor[:MOST_FILTER], who)
 
     query = {
         "kind": Query(str, "only these kinds, between commas", "", 0, MOST_FILTER),
@@ -202,7 +221,8 @@ def routes(live: Live) -> list[Route]:
     return [
         Route(
             "GET", "/api/live", "read", answer, summary, query=query,
-            refuses={503: "Too many clients listen already."}, content_type=Listener.content_type,
+            refuses={429: "Too many streams of one reader.", 503: "Too many clients listen already."},
+            content_type=Listener.content_type,
         )
     ]  # fmt: skip
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from monitor436.model.server.crowd import Crowd
+
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 NO_ROUTE = "none"  # as path, of whatever meets no route
 
@@ -35,9 +37,7 @@ class Measures:
 
     def __init__(self) -> None:
         self._by_route: dict[tuple[str, str], Measure] = {}
-        self.now = 0  # connections
-        self.refused = 0
-        self.timed_out = 0
+        self.crowd = Crowd(0, 0)  # of a door that does not listen yet
         self.left = 0
 
     def __iter__(self) -> Iterator[Measure]:
@@ -56,4 +56,4 @@ class Measures:
 
     def connections(self) -> Connections:
         """What became of connections."""
-        return Connections(self.now, self.refused, self.timed_out, self.left)
+        return Connections(self.crowd.now, self.crowd.refused, self.crowd.late, self.left)

@@ -80,6 +80,7 @@ class Pages:
             counts.source,
             exposed.hosts(known.roster, monotonic),
             exposed.polls(known.polls),
+            exposed.sweeps(known.sweeps),
             exposed.checks(known.board, latest, known.roster, wall),
             exposed.metrics(known.rollups.latest, known.rollups.counts, wall),
         )

@@ -36,7 +36,9 @@ class CommandLimitsTests(unittest.TestCase):
         limits = commands("listed", FIRST_COMMANDS)
         self.assertEqual(limits.refusal(("df", "-h")), "")
         self.assertEqual(limits.refusal((which("df"),)), "")
-        self.assertIn("is not in this host's commands.allow", limits.refusal(("/tmp/df",)))
+        self.assertIn(
+            "is not in this host's commands.allow (after an edit restart the agent)", limits.refusal(("/tmp/df",))
+        )
         self.assertIn("is not in this host's", limits.refusal(("sh", "-c", "df")))
 
     def test_a_folder_on_the_list_means_what_lies_in_it(self) -> None:
@@ -67,7 +69,10 @@ class LogLimitsTests(unittest.TestCase):
         for path in ("/srv/app/x.log", "/opt/a/b/c.log"):
             self.assertEqual(limits.log_refusal(path), "", path)
         for path in ("/etc/shadow", "/srv", "/srvx/a", "/home/ann/.bash_history"):
-            self.assertEqual(limits.log_refusal(path), "{} is not in this host's logs.allow".format(path))
+            self.assertEqual(
+                limits.log_refusal(path),
+                "{} is not in this host's logs.allow (after an edit restart the agent)".format(path),
+            )
 
     def test_a_path_means_itself_and_a_folder_what_is_below(self) -> None:
         """A comment means nothing."""

@@ -135,7 +135,9 @@ class LogTests(unittest.TestCase):
         link = self.path("link")
         os.symlink("/etc/passwd", link)
         [(how, says)] = self.how(link, Limits("none", "", "listed", self.folder + "/"))
-        self.assertEqual((how, says), ("bad", "/etc/passwd is not in this host's logs.allow"))
+        self.assertEqual(
+            (how, says), ("bad", "/etc/passwd is not in this host's logs.allow (after an edit restart the agent)")
+        )
 
     def test_blocks_are_whole_lines(self) -> None:
         """The last line too, and one that does not fit a block; of an endless one its start is enough."""

@@ -149,7 +149,10 @@ class PlanTests(CommandCase):
         self.assertIn("is not in this host's logs.allow", lines["secrets"])
         self.assertRegex(lines["space"], r"^ok    space +ok: [0-9.]+$")
         self.assertRegex(lines["users"], r"^ok    users +ok: [0-9]+$")
-        self.assertRegex(lines["shell"], r"^BAD   shell .*sh is not in this host's commands\.allow$")
+        self.assertRegex(
+            lines["shell"],
+            r"^BAD   shell .*sh is not in this host's commands\.allow \(after an edit restart the agent\)$",
+        )
 
     def test_with_other_limits_everything_works(self) -> None:
         """Status 0; for programs, too."""

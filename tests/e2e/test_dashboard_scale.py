@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+from monitor436.web.live import EACH
 from tests.e2e.browser import ABSENT, Chromium, MadeUpFleet, signed_in
 from tests.e2e.patience import eventually, pause
 
@@ -47,10 +48,10 @@ class ScaleTests(unittest.TestCase):
         return float(page.evaluate("performance.getEntriesByName('painted')[0].startTime")) / 1000
 
     def _deaf(self, fleet: MadeUpFleet, cookie: str) -> None:
-        """Twenty clients that listen to everything and never read."""
+        """As many clients as one reader may have beside its page, which listen to everything and never read."""
         where = urlsplit(fleet.root)
         clients = []
-        for _ in range(20):
+        for _ in range(EACH - 1):
             client = socket.create_connection((where.hostname or "", where.port or 0))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.sendall(f"GET /api/live HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: m436={cookie}\r\n\r\n".encode())

@@ -115,7 +115,7 @@ class WhyTests(unittest.TestCase):
         key = Bound("web1", "01" * 8, 1, greeted=True)
         seen = Seen("web1", "up", 2.0, 60.0, plan=DIGEST)
         self.kept = Dossier(
-            "web1", "srv", True, 1.0, seen, key, PlanNow(DIGEST, DIGEST), [], *[None] * 7, []  # type: ignore[arg-type]
+            "web1", "srv", True, 1.0, seen, key, PlanNow(DIGEST, DIGEST), [], *[None] * 8, []  # type: ignore[arg-type]
         )  # fmt: skip
 
     def why(self, seen: dict[str, Any] | None = None, **changes: Any) -> str:
@@ -175,6 +175,27 @@ class WhyTests(unittest.TestCase):
         checks = checks_now(read(state("critical")), {"disk": ("all.yaml", 1)})
         self.assertEqual(self.why(checks=checks), "critical: disk: check_state disk")
         self.assertFalse(structs.replace(self.kept, checks=checks).well)
+
+    def test_a_check_is_named_once(self) -> None:
+        """Lines of logs do not name theirs, and a text may begin with a longer word."""
+        for text, meant in (
+            ("disk is 85: critical", "critical: disk is 85: critical"),
+            ("disk: is full", "critical: disk: is full"),
+            ("disk", "critical: disk"),
+            ("disks are full", "critical: disk: disks are full"),
+            ("I/O error on disk", "critical: disk: I/O error on disk"),
+        ):
+            history = read(structs.replace(state("critical"), text=text))
+            self.assertEqual(self.why(checks=checks_now(history, None)), meant)
+
+    def test_of_a_host_whose_agent_alone_is_dead_that_is_said(self) -> None:
+        """In place of what else its silence might mean, until it turns again."""
+        down = told("host_down", "critical", reason="silent")
+        found = read(down, told("agent_dead", "warning"))
+        why = self.why({"state": "down"}, turned=found.state, dead=found.dead)
+        self.assertEqual(why, "agent_dead. On that host: agent436.pyz doctor")
+        for later in ("host_up", "host_down", "host_stopped"):
+            self.assertIsNone(read(down, told("agent_dead", "warning"), told(later)).dead)
 
     def test_a_host_that_was_never_heard_has_its_next_step(self) -> None:
         """Whether a plan names it or only names.jsonl."""

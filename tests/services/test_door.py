@@ -13,10 +13,12 @@ from twisted.web.resource import Resource
 
 from monitor436.agent import wire
 from monitor436.agent.link.door import authorization
+from monitor436.bounded_http import BoundedSite
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.keys.enrolment import Bound, Enrolment
-from monitor436.services.door import DoorService, Quiet
+from monitor436.model.server.crowd import Crowd
+from monitor436.services.door import DoorService
 from monitor436.services.keeper import Keeper
 from monitor436.site import Site
 
@@ -159,7 +161,7 @@ class DoorTests(SynchronousTestCase):
 
     def test_a_length_that_is_no_number_is_no_traceback(self) -> None:
         """Anybody may send one, and the log is for mistakes of ours."""
-        web = Quiet(Resource(), reactor=Clock())
+        web = BoundedSite(Resource(), Crowd(1, 1), "door", Clock())
         channel, wire = web.buildProtocol(None), StringTransport()
         channel.makeConnection(wire)
         channel.dataReceived(b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 5000 + b"\r\nX: y\r\n\r\n")

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from monitor436.agent.store.spool import LIMIT
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
+from monitor436.model.server.crowd import Crowd
 from monitor436.model.server.lag import Lag, Stopwatch
 from monitor436.model.server.troubles import LIMITS
 from monitor436.model.server.vitals import Vitals
@@ -39,10 +40,14 @@ class HealthTests(SynchronousTestCase):
         self.heard: Counter[str] = Counter()
         self.spools: dict[str, int] = {}
         self.unwritten = ""
+        self.held: list[str] = []
         self.kept = Path(tempfile.mkdtemp()) / "vitals.json"
         self.addCleanup(lambda: shutil.rmtree(self.kept.parent, ignore_errors=True))
         waiting, unwritten = lambda: list(self.spools.items()), lambda: self.unwritten
-        gauges = Gauges(self.lag, self.syncs, lambda: self.drops, self.refused, self.heard, waiting, unwritten)
+        gauges = Gauges(
+            self.lag, self.syncs, lambda: self.drops, self.refused, self.heard, waiting, unwritten, Crowd(1, 1),
+            lambda: self.held,
+        )  # fmt: skip
         self.health = Health(gauges, self.told.extend, self.kept, "srv", self.clock.seconds, self.clock)
         self.health.startService()
         self.addCleanup(self.health.stopService)
@@ -67,6 +72,15 @@ class HealthTests(SynchronousTestCase):
             self.drops += 1
             self.assertEqual(self.passes(30), [])
         self.assertEqual(self.passes(60), [("kernel_drops", "over")])
+
+    def test_hosts_that_send_too_much_are_named(self) -> None:
+        """Until none has for a minute."""
+        self.held = ["web1", "web2"]
+        self.assertEqual(self.passes(EVERY), [("pace", "begun")])
+        self.assertIn("2 of the hosts", self.told[0].text)
+        self.assertIn("(web1, web2)", self.told[0].text)
+        self.held = []
+        self.assertEqual(self.passes(90), [("pace", "over")])
 
     def test_lag_has_to_fall_well_below_its_limit(self) -> None:
         """Around the limit there is no news."""
@@ -139,6 +153,7 @@ class HealthTests(SynchronousTestCase):
         self.syncs.starts(self.clock.seconds())
         self.spools["web1"] = LIMIT
         self.unwritten = "Input/output error"
+        self.held = ["web1"]
         told = []
         for _ in range(8):
             self.drops += 1
@@ -148,7 +163,7 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(self.health.troubles.present().keys(), LIMITS.keys())
         self.syncs.stops(self.clock.seconds())
         self.spools.clear()
-        self.unwritten = ""
+        self.unwritten, self.held = "", []
         for _ in range(600):
             self.lag.took(0.0)
         self.assertEqual(sorted(self.passes(90)), sorted((name, "over") for name in LIMITS))

@@ -14,6 +14,7 @@ from monitor436.journal import Journal
 from monitor436.model.event import Event
 from monitor436.model.fleet.polls import Kept
 from monitor436.model.hosts.roster import Roster
+from monitor436.model.server.crowd import Crowd
 from monitor436.model.server.lag import Lag, Stopwatch
 from monitor436.model.settings.http import Http
 from monitor436.model.settings.metrics import Metrics
@@ -54,7 +55,18 @@ class PagesCase(SynchronousTestCase):
         self.sweeps: dict[str, SweepKept] = {}
         self.late = ""
         self.refused: dict[str, int] = {}
-        self.gauges = Gauges(Lag(), Stopwatch(), lambda: 0, self.refused, {"BEAT": 2}, self.roster.spools, lambda: "")
+        self.crowd = Crowd(1, 1)
+        self.gauges = Gauges(
+            Lag(),
+            Stopwatch(),
+            lambda: 0,
+            self.refused,
+            {"BEAT": 2},
+            self.roster.spools,
+            lambda: "",
+            self.crowd,
+            list,
+        )
         self.open_door()
 
     def open_door(self) -> None:

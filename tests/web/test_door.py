@@ -476,7 +476,7 @@ class PatienceTests(DoorCase):
         took = self.drip(talk, b"GET / HTTP/1.1\r\nX-Long: " + b"y" * 1000, 1.0, 100.0)
         self.assertLessEqual(took, self.http.header_time + channel.LINGER + 1)
         self.refused(talk.answers()[0], 408, "head")
-        self.assertEqual(self.door.measures.timed_out, 1)
+        self.assertEqual(self.door.measures.crowd.late, 1)
 
     def test_so_is_a_body(self) -> None:
         """And what it held is free."""

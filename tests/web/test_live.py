@@ -10,7 +10,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.model.event import Event, Severity
-from monitor436.web.live import BURST, DEAF, FLUSH, KEEP_ALIVE, LIFE, Live, routes
+from monitor436.model.settings.http import Http
+from monitor436.web.live import BURST, DEAF, FLUSH, KEEP_ALIVE, LIFE, Live, Who, routes
 from monitor436.web.ring import Filter
 from monitor436.web.route import Call, Refusal
 from tests.web.conversation import TOKENS, Conversation, ask, door, request
@@ -59,10 +60,10 @@ class LiveTests(SynchronousTestCase):
         live.startService()
         return live
 
-    def client(self, wanted: Filter | None = None, cursor: str = "") -> Outlet:
+    def client(self, wanted: Filter | None = None, cursor: str = "", who: Who = ("", "")) -> Outlet:
         """A client that is connected."""
         outlet = Outlet()
-        outlet.listener = self.live.stream(wanted or Filter(), cursor)  # type: ignore[attr-defined]
+        outlet.listener = self.live.stream(wanted or Filter(), cursor, who)  # type: ignore[attr-defined]
         outlet.listener.begin(outlet)  # type: ignore[attr-defined]
         return outlet
 
@@ -174,6 +175,20 @@ class LiveTests(SynchronousTestCase):
         first.listener.end()  # type: ignore[attr-defined]
         self.client()
 
+    def test_one_reader_does_not_take_the_places_of_the_others(self) -> None:
+        """Its next stream is refused with 429, until one of its own ends; nothing is kept of who is gone."""
+        self.live = self.started(each=2)
+        first, _ = self.client(who=("team", "")), self.client(who=("team", ""))
+        with self.assertRaises(Refusal) as refused:
+            self.client(who=("team", ""))
+        self.assertEqual((refused.exception.status, refused.exception.headers["Retry-After"]), (429, "10"))
+        self.assertIn("team", refused.exception.detail)
+        others = self.client(who=("", "192.0.2.1"))
+        others.listener.end()  # type: ignore[attr-defined]
+        first.listener.close()  # type: ignore[attr-defined]
+        self.client(who=("team", ""))
+        self.assertEqual(dict(self.live._of), {("team", ""): 2})
+
     def test_the_end_of_the_server_ends_every_stream(self) -> None:
         """And nothing is written after it."""
         client = self.client()
@@ -243,6 +258,25 @@ class DoorTests(SynchronousTestCase):
         self.assertLess(len(talk.wire.value()), 100_000)
         self.clock.pump([KEEP_ALIVE] * round(DEAF / KEEP_ALIVE + 1))
         self.assertEqual(len(self.live), 0)
+
+    def test_a_reader_is_known_by_its_token_and_without_one_by_its_address(self) -> None:
+        """Two addresses of one token are one reader, two addresses without any are two; the answer is a problem."""
+        self.live = Live("srv", "b00t", self.clock, each=1)
+        self.door = door(*routes(self.live), http=Http(without_token=("read",)), clock=self.clock)
+        for address, token, status in (
+            ("192.0.2.1", TOKENS["reader"], 200),
+            ("192.0.2.2", TOKENS["reader"], 429),
+            ("192.0.2.1", "", 200),
+            ("192.0.2.1", "", 429),
+            ("2001:db8::1", "", 200),
+            ("2001:db8::2", "", 429),
+            ("192.0.2.1", TOKENS["boss"], 200),
+        ):
+            talk = Conversation(self.door, address)
+            talk.send(request("GET", "/api/live", token))
+            head = talk.wire.value()
+            self.assertIn(b"%d " % status, head.partition(b"\r\n")[0], (address, token))
+            self.assertEqual(b"application/problem+json" in head, status == 429)
 
     def test_without_a_token_there_is_no_stream_and_a_head_has_no_end_to_wait_for(self) -> None:
         """401; and the headers alone."""

@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from monitor436.agent import event as agent
+from monitor436.agent import wire
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.fleet.polls import Kept, Seen, Summary
@@ -20,6 +21,7 @@ from monitor436.model.status.board import Board
 from monitor436.model.status.kept import kept, restore
 from monitor436.model.status.latest import MOST_TEXT, MOST_VALUES, Latest, Words
 from monitor436.model.status.standing import MOST_CHECKS
+from monitor436.model.sweep.sweeps import SweepKept
 from monitor436.web import exposed, exposition
 from tests.test_docs import blocks, read, section, ticked
 from tests.web.conversation import NOW, Conversation, request
@@ -98,6 +100,20 @@ class HostTests(PagesCase):
         self.assertEqual(told["why"], ["warning: disk: disk is 85"])
         self.assertEqual(told["bad"][0]["since"], NOW)
         self.assertIn("silent", " ".join(self.get("/api/hosts/old").value["why"]))
+
+    def test_one_host_is_told_with_its_last_datagrams(self) -> None:
+        """The newest first; none of one that was not heard since this server started."""
+        now = self.clock.seconds()
+        kept = self.roster.datagrams("web2")
+        kept[:2] = (now - 7.0, wire.HELLO, 800, ("192.0.2.7", 5000)), (now - 2.0, wire.BEAT, 93, ("192.0.2.7", 5001))
+        self.assertEqual(
+            self.get("/api/hosts/web2").value["datagrams"],
+            [
+                {"type": "BEAT", "age": 2.0, "bytes": 93, "address": "192.0.2.7:5001"},
+                {"type": "HELLO", "age": 7.0, "bytes": 800, "address": "192.0.2.7:5000"},
+            ],
+        )
+        self.assertEqual(self.get("/api/hosts/web1").value["datagrams"], [])
 
     def test_all_hosts_are_looked_at_once_a_second_at_most(self) -> None:
         """Who came since then is not there yet; who was forgotten is gone at once."""
@@ -208,6 +224,34 @@ class CheckTests(PagesCase):
         self.write(event("a", agent.CHECK_STATE, "disk", "critical", "fuller", state="critical"))
         self.assertEqual(self.get("/api/hosts/a").value["acked"], "")
 
+    def test_hosts_are_chosen_by_whether_somebody_is_told_of_them(self) -> None:
+        """Of one that is well it counts whether its end would be silenced: not where only a check or a warning is."""
+        for host in ("a", "b", "c", "d"):
+            self.roster.beat(host, self.clock.seconds(), 1, 0, "")
+        for known, pattern, about, until in (
+            ("s1", "a*", {}, 60), ("s2", "b", {"check": "disk"}, 60), ("s3", "d", {}, -1),
+            ("s4", "d", {"severity": "warning"}, 60),
+        ):  # fmt: skip
+            silence = event("", kinds.SILENCE_ADDED)
+            silence.fields.update(silence=known, until=NOW + until, host=pattern, by="ann", **about)
+            self.write(silence)
+        self.write(
+            event("c", agent.CHECK_STATE, "disk", "warning", "full", state="warning"),
+            event("c", kinds.ACKNOWLEDGED, "disk", "info", "on it", by="ann"),
+        )
+
+        def names(query: str) -> list[str]:
+            return [each["name"] for each in self.get(f"/api/hosts?{query}").value["hosts"]]
+
+        self.assertEqual([names(f"held={way}") for way in ("silenced", "acknowledged", "no", "")],
+                         [["a"], ["c"], ["b", "d"], ["a", "b", "c", "d"]])  # fmt: skip
+        self.write(event("b", agent.CHECK_STATE, "disk", "warning", "full", state="warning"))
+        self.clock.advance(1)
+        self.assertEqual(names("held=silenced"), ["a", "b"])
+        self.assertEqual(names("held=silenced&severity=warning"), ["b"])
+        self.assertEqual(self.get("/api/hosts?held=silenced&most=1&skip=1").value["total"], 2)
+        self.assertEqual(self.get("/api/hosts?held=x").status, 400)
+
     def test_what_is_bad_about_a_host_itself_is_no_check(self) -> None:
         """A plan that it refused makes it worse, with the reason; a log that cannot be read is a check by its path."""
         self.roster.beat("a", self.clock.seconds(), 1, 0, "")
@@ -287,6 +331,25 @@ class EventTests(PagesCase):
         self.assertEqual([each["text"] for each in page["events"]], ["3", "4"])
         self.assertEqual(self.texts(f"after={page['cursor']}"), [])
 
+    def test_pages_go_back_to_the_oldest_event(self) -> None:
+        """With a filter, through rotation; and on again from any of them."""
+        for number in range(12):
+            self.write(event("a" if number % 2 else "b", agent.LOG_LINE, text=str(number)))
+            if number % 5 == 4:
+                self.journal.rotate({})
+        found, query = [], "from=end"
+        while query:
+            page = self.get(f"/api/events?{query}&most=2&host=a").value
+            found.append([each["text"] for each in page["events"]])
+            query = page["older"] and f"before={page['older']}"
+        self.assertEqual(found, [["9", "11"], ["5", "7"], ["1", "3"], []], "0 is before them")
+        self.assertEqual(self.texts(f"after={page['cursor']}&host=a&most=2"), ["1", "3"])
+        older = self.get("/api/events?from=end&most=1").value["older"]
+        for wrong, status in ((f"before={older}&from=end", 400), (f"before={older}&after={older}", 400),
+                              ("before=x", 400), (f"before={'0' * 16}-5", 410)):  # fmt: skip
+            answer = self.get(f"/api/events?{wrong}")
+            self.assertEqual((answer.status, answer.value["query"]), (status, "before"), wrong)
+
     def test_events_are_chosen(self) -> None:
         """Metrics come only if they are asked for."""
         self.write(
@@ -351,6 +414,10 @@ class ExpositionTests(PagesCase):
         self.write(event("web1", agent.CHECK_STATE, 'di"sk', "critical", "full", state="critical"))
         self.write(event("gone", agent.CHECK_STATE, "disk", "critical", "full", state="critical"))
         self.polls = {"shops": Kept({}, [Summary(NOW, 0.5, 3, 2, 1, {})])}
+        self.sweeps = {"fleet": SweepKept(Kept({}, [Summary(NOW, 0.7, 5, 4, 1, {})], "late")), "new": SweepKept()}
+        self.crowd.enter("192.0.2.1")
+        self.crowd.enter("192.0.2.2")
+        self.crowd.late = 2
         self.post(f"/api/perf/jarvis/{int(NOW)}", b'{"cpu": 1.5}')
         self.post(f"/api/perf/jarvis/{int(NOW) - 400}", b'{"old": 1.5}')
 
@@ -377,6 +444,14 @@ class ExpositionTests(PagesCase):
         self.assertEqual(found["monitor436_check_value", "web1", "load", "load1"], 0.5)
         self.assertEqual(found["monitor436_metric", "jarvis", "cpu"], 1.5)
         self.assertEqual(found["monitor436_poll_targets_well", "shops"], 2)
+        sweeps = {name[0]: value for name, value in found.items() if name[0].startswith("monitor436_sweep")}
+        self.assertEqual(
+            {name.removeprefix("monitor436_sweep_"): value for name, value in sweeps.items()},
+            {"hosts": 5, "hosts_answered": 4, "hosts_failing": 1, "round_seconds": 0.7,
+             "round_timestamp_seconds": NOW, "trusted": 0},
+        )  # fmt: skip
+        ended = [found["monitor436_door_connections_ended_total", fate] for fate in ("refused", "timed_out")]
+        self.assertEqual((found["monitor436_door_connections",], ended), (1, [1, 2]))
         self.assertEqual(found["monitor436_events_total", "check_state", "critical"], 2)
         self.assertEqual(found["monitor436_datagrams_total", "BEAT"], 2)
         self.assertEqual(found["monitor436_samples_total", "taken"], 2)

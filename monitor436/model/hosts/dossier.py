@@ -63,6 +63,7 @@ class Dossier(Struct, frozen=True):
     agent: Event | None
     refused: Event | None
     isolated: Event | None
+    dead: Event | None
     events: list[Event]
 
     @property
@@ -90,7 +91,9 @@ class Dossier(Struct, frozen=True):
         if not self.runs:
             known = f"this is how {self.server} knew it {span(self.age)} ago" if self.server else "it has kept nothing"
             yield f"the server does not seem to run: {known}"
-        if self.state in (LATE, DOWN):
+        if self.state in (LATE, DOWN) and self.dead is not None:
+            yield f"{self.dead.text}. On that host: agent436.pyz doctor"
+        elif self.state in (LATE, DOWN):
             yield REASONS.get(self.reason, self.turned.text if self.turned else f"it is {self.state}")
         if self.state == LATE and self.isolated is not None:
             yield f"verdicts wait: {self.isolated.text}"
@@ -137,4 +140,10 @@ class Dossier(Struct, frozen=True):
     def _about_checks(self) -> Iterator[str]:
         for check in self.checks:
             for event in check.bad:
-                yield f"{event.severity}: {check.name}: {event.text}"
+                about = "" if _begins_with(event.text, check.name) else f"{check.name}: "
+                yield f"{event.severity}: {about}{event.text}"
+
+
+def _begins_with(text: str, name: str) -> bool:
+    """Whether a text names its check already, as that of a value does and a line of a log does not."""
+    return text.startswith(name) and not text[len(name) :][:1].isalnum()

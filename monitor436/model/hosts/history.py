@@ -65,7 +65,8 @@ class History:
 
     `found` is when it was heard for the first time, `joined` its last join, `state` what turned it last, `plan` what it
     said last of its plan, `agent` the last start or stop, `refused` somebody with another key who came since it was
-    heard. `isolated` is the event after which verdicts on many hosts wait, if they do.
+    heard. `isolated` is the event after which verdicts on many hosts wait, if they do; `dead` the one that says of a
+    host that is down that only its agent is dead.
     """
 
     def __init__(self, host: str, most: int) -> None:
@@ -77,6 +78,7 @@ class History:
         self.agent: Event | None = None
         self.refused: Event | None = None
         self.isolated: Event | None = None
+        self.dead: Event | None = None
         self.checks: dict[str, CheckHistory] = {}
         self.events: deque[Event] = deque(maxlen=most)
 
@@ -95,7 +97,7 @@ class History:
             return
         self.events.append(event)
         if event.kind in STATE:
-            self.state = event
+            self.state, self.dead = event, None
         if event.kind in HEARD:
             self.refused = None
         self._keep(event)
@@ -107,6 +109,8 @@ class History:
             self.joined = event
         elif event.kind == kinds.HOST_REFUSED:
             self.refused = event
+        elif event.kind == kinds.AGENT_DEAD:
+            self.dead = event
         elif event.kind in (agent.AGENT_STARTED, agent.AGENT_STOPPED):
             self.agent = event
             for check in self.checks.values():  # it says anew what it does not allow

@@ -4,6 +4,8 @@ from collections import OrderedDict
 
 from msgspec import Struct, structs
 
+from monitor436.model.hosts.datagrams import Ring
+
 UP, LATE, DOWN, STOPPED, UNKNOWN = "up", "late", "down", "stopped", "unknown"
 QUIET = 0.7  # part of its time-out after which a host is asked without a word: lost beats should not even make it late
 
@@ -43,6 +45,7 @@ class Host(Struct, gc=False):
     former: float = 0.0  # `late` of the plan it had, as long as it follows that one
     former_plan: str = ""
     agent: str = ""  # the spool that its agent began with
+    datagrams: Ring | None = None  # the last of them, in memory only
     queue: OrderedDict[str, "Host"] | None = None  # where it stands while it is up
 
     @property

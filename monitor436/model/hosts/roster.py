@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from monitor436.model.event import Event
 from monitor436.model.hosts import news
 from monitor436.model.hosts.census import Census
+from monitor436.model.hosts.datagrams import Ring, ring
 from monitor436.model.hosts.host import LATE, NEVER_SEEN, SAME, STOPPED, UNKNOWN, UP, Host, Seen
 from monitor436.model.hosts.twins import Speaker, Twins
 from monitor436.model.hosts.verdicts import PING_EVERY, Expired, Verdicts
@@ -94,6 +95,13 @@ class Roster:
     def spools_of_others(self, name: str) -> list[str] | None:
         """Spools of agents that may speak under this name too, by what is known so far; None if that means any."""
         return None if name in self._twins else list(self._twins.agents(name))
+
+    def datagrams(self, name: str) -> Ring:
+        """Where it is kept which datagrams of a host, which was heard, came last."""
+        host = self._hosts[name]
+        if host.datagrams is None:
+            host.datagrams = ring()
+        return host.datagrams
 
     def stopped(self, name: str, now: float) -> list[Event]:
         """An agent said goodbye."""

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from monitor436.model.event import Severity
+from monitor436.model.hosts.held import OF_STATE, OPEN, Held, Holds, told
 from monitor436.model.hosts.host import DOWN, LATE, STOPPED, UNKNOWN, UP, Host, Seen
 from monitor436.model.status import worst
 from monitor436.model.status.board import Board
-from monitor436.model.status.change import RANKS, Subject
+from monitor436.model.status.change import RANKS
 from monitor436.model.status.standing import HostNow
 from monitor436.model.words import count, span
 
 STATES = (DOWN, LATE, UNKNOWN, STOPPED, UP)  # the worst first, which is their order
 SORTS = ("name", "state", "severity", "age", "lasted", "address", "group", "version")
-OF_STATE: dict[str, Severity] = {DOWN: "critical", LATE: "warning"}
 
 _ANYTHING = re.compile("")
 
@@ -26,7 +26,8 @@ class HostRow(Struct):
     """A host: seconds since it was last heard (`age`) and since its state began (`lasted`).
 
     `severity` is that of its state or of its worst check, and `text` says why; `checks` counts those that are bad.
-    `acked` says who knows of that, and `silenced` names the silence that it is under, if it is.
+    `acked` says who knows of that, and `silenced` names the silence that it is under, or that the next alarm of a host
+    that is well would be under.
     """
 
     name: str
@@ -78,23 +79,27 @@ def listed(host: Host, told: HostNow | None, restless: bool, groups: Sequence[st
     return Listed(host.name, host, severity, groups, bad)
 
 
-def row(each: Listed, seen: Seen, board: Board, wall: float) -> HostRow:
-    """How a host is shown at a time (epoch seconds)."""
-    told = board.standings.hosts.get(seen.name) or HostNow(seen.name)
-    check = min(each.bad, key=lambda name: worst.order(each.bad[name]), default="")
-    part, text = each.bad.get(check), ""
-    if part is not None and RANKS[part.severity] > RANKS[OF_STATE.get(seen.state, "info")]:
-        text = part.text
-    else:
-        check, part = "", board.standings.part(Subject(seen.name))
+def held(each: Listed, board: Board, holds: Holds) -> Held:
+    """Whether somebody is told of a host."""
+    if each.severity == "info" and not holds.about(each.name):
+        return OPEN
+    return holds.of(*told(each.name, each.host.state, each.bad, board))
+
+
+def row(each: Listed, seen: Seen, board: Board, holds: Holds) -> HostRow:
+    """How a host is shown."""
+    now = board.standings.hosts.get(seen.name) or HostNow(seen.name)
+    subject, part = told(seen.name, seen.state, each.bad, board)
+    acked, silenced = holds.of(subject, part)
+    text = part.text if part and part is each.bad.get(subject.check) else ""
     return HostRow(
         name=seen.name,
         state=seen.state,
         age=seen.age,
         lasted=seen.lasted,
         severity=each.severity,
-        text=text or _told(seen, told.text),
-        reason=told.reason if seen.state in (DOWN, LATE, STOPPED) else "",
+        text=text or _told(seen, now.text),
+        reason=now.reason if seen.state in (DOWN, LATE, STOPPED) else "",
         address=seen.address,
         group=each.groups[0] if each.groups else "",
         groups=each.groups,
@@ -102,8 +107,8 @@ def row(each: Listed, seen: Seen, board: Board, wall: float) -> HostRow:
         checks=worst.tally(each.bad),
         flapping=seen.flapping,
         heard=seen.heard,
-        acked=part.known_to(part.severity) if part else "",
-        silenced=board.silences.holding(Subject(seen.name, check), part.severity, part.tags, wall) if part else "",
+        acked=acked,
+        silenced=silenced,
     )
 
 

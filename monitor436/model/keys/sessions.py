@@ -9,10 +9,12 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from monitor436.agent import wire
+from monitor436.model.hosts.datagrams import Ring, ring
 from monitor436.model.keys.site_keys import SiteKeys, mark
 from monitor436.model.stream.messages import Hello
 
 MAX_PENDING = 4  # greetings of one host that wait for their first datagram: a replayed one must not displace a live one
+NOBODYS = ring()  # what comes before a host is known by its session is nobody's, and shown to nobody
 MAX_HOSTS_KEYS = 4096  # host keys kept ready; deriving one again costs some microseconds
 
 
@@ -28,9 +30,12 @@ class AgentSession:
     """One agent's session: whose it is, and where the agent was last heard from.
 
     `mark` is that of the site key it comes from; `rekey` says that the host is to be moved to the present one.
+    `greeted` is when its greeting came (monotonic seconds), `datagrams` the ring of the host once it has spoken.
     """
 
-    __slots__ = ("name", "serial", "hello", "wire", "address", "nonce", "server_nonce", "mark", "rekey")
+    __slots__ = (
+        "name", "serial", "hello", "wire", "address", "nonce", "server_nonce", "mark", "rekey", "greeted", "datagrams",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -50,6 +55,8 @@ class AgentSession:
         self.server_nonce = server_nonce
         self.mark = mark
         self.rekey = False
+        self.greeted = 0.0
+        self.datagrams: Ring = NOBODYS
 
 
 class Sessions:

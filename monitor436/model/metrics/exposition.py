@@ -47,9 +47,17 @@ FAMILIES = _table(
     Family("monitor436_poll_round_seconds", "gauge", ("poll",), "How long a poll's last round took."),
     Family("monitor436_poll_round_timestamp_seconds", "gauge", ("poll",), "When a poll's last round began."),
     Family("monitor436_poll_trusted", "gauge", ("poll",), "0 while a poll's rounds say more of this server."),
+    Family("monitor436_sweep_hosts", "gauge", ("sweep",), "Hosts of a sweep's last round."),
+    Family("monitor436_sweep_hosts_answered", "gauge", ("sweep",), "Hosts that answered well in a sweep's last round."),
+    Family("monitor436_sweep_hosts_failing", "gauge", ("sweep",), "Hosts of a sweep that are told to fail."),
+    Family("monitor436_sweep_round_seconds", "gauge", ("sweep",), "How long a sweep's last round took."),
+    Family("monitor436_sweep_round_timestamp_seconds", "gauge", ("sweep",), "When a sweep's last round began."),
+    Family("monitor436_sweep_trusted", "gauge", ("sweep",), "0 while a sweep's rounds say more of this server."),
     Family("monitor436_datagrams_total", "counter", ("type",), "Datagrams that were taken, by type."),
     Family("monitor436_datagrams_refused_total", "counter", ("reason",), "Datagrams that were refused, by reason."),
     Family("monitor436_datagrams_dropped_total", "counter", (), "Datagrams that the kernel dropped."),
+    Family("monitor436_door_connections", "gauge", (), "Connections of hosts that are open at the TLS door."),
+    Family("monitor436_door_connections_ended_total", "counter", ("fate",), "Connections there that did not end well."),
     Family(
         "monitor436_lag_seconds", "gauge", (), "How late this server is: 99 of 100 of the last minute were not later."
     ),

@@ -1,6 +1,6 @@
 """What a fleet costs: memory, disk and network of its server, from what one host was measured to cost. Pure.
 
-Memory is that of a process of its own in which hosts greeted, beat and told an event through the doorway of agents,
+Memory is that of a process of its own in which hosts greeted, beat, told an event and were there for a while,
 with the real roster, sessions, ledger and plans (tests/weighing.py, 2,000 to 20,000 hosts, Python 3.11 to 3.13):
 
     memory = EMPTY + hosts × HOST + min(hosts, KEYS) × READY_KEY + checks × CHECK + hosts × labels × SERIES
@@ -17,7 +17,7 @@ DAY = 86400  # seconds
 MINUTES = 1440  # of a day: values of metrics are taken once in each, unless plans say otherwise
 
 EMPTY = 56 << 20  # bytes of a server without hosts, from VmRSS in /proc/PID/status
-HOST = 3160  # bytes for each host: roster, session, ledger, name, plan
+HOST = 5160  # bytes for each host: roster, its last datagrams (2,000), session, ledger, name, plan
 READY_KEY = 1280  # bytes for each host key that is kept ready
 CHECK = 3300  # bytes for each check of a plan file, however many hosts have it
 LINE = 320  # bytes of a line about a check or from a log

@@ -23,6 +23,7 @@ class Limit(NamedTuple):
 LIMITS = {
     "kernel_drops": Limit("the kernel dropped {value:g} datagrams that were not read in time", 0, 0),
     "refused": Limit("{value:g} datagrams a second are refused, more than are taken", 50, 10, 30.0),
+    "pace": Limit("{value:g} of the hosts send more events than are taken of one (agents.events_each)", 0, 0),
     "lag": Limit("this server is {value:.1f} s late with one thing in a hundred", 1.0, 0.5),
     "disk": Limit("events cannot be made durable, hosts keep theirs", 0, 0, severity="critical"),
     "sync": Limit("the disk takes {value:.1f} s to make events durable", 1.0, 0.5),

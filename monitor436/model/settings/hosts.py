@@ -19,6 +19,9 @@ class Agents(Struct, frozen=True):
     receive_buffer: Annotated[
         Size, why("How much the kernel keeps for us while we are busy: 10,000 agents at once need it.", ge=4096)
     ] = 12 << 20
+    events_each: Annotated[
+        int, why("How many events a second of one host are taken, over a minute; the rest waits there. 0: all.", ge=0)
+    ] = 500
 
 
 class Plans(Struct, frozen=True):
