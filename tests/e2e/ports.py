@@ -11,7 +11,7 @@ KINDS = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
 _dice = random.SystemRandom()  # tests of other processes choose at the same time
 
 
-def free_port(*_: socket.SocketKind) -> int:
+def free_port() -> int:
     """A loopback port that nobody uses at present, by UDP or by TCP."""
     while True:
         port = _dice.randrange(FIRST, LAST)

@@ -1,7 +1,6 @@
 """The receiver of mails and requests as a test has it: a process that can be ended, started again, and read."""
 
 import json
-import socket
 import sys
 from datetime import datetime, timedelta
 from email import message_from_string
@@ -15,8 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.e2e.ports import free_port
 from tests.e2e.processes import Process
-from tests.e2e.servers import SOON, free_port
+from tests.e2e.servers import SOON
 
 NAME = "localhost"
 
@@ -25,9 +25,9 @@ class Receiver:
     """`mails`, `requests` and, over TLS, `secure` are its ports; `certificate` is what it shows."""
 
     def __init__(self, folder: Path) -> None:
-        self.mails = free_port(socket.SOCK_STREAM)
-        self.requests = free_port(socket.SOCK_STREAM)
-        self.secure = free_port(socket.SOCK_STREAM)
+        self.mails = free_port()
+        self.requests = free_port()
+        self.secure = free_port()
         self.certificate, self._pem = folder / "mail.crt", folder / "mail.pem"
         self._file, self._log = folder / "received.jsonl", folder / "receiver.log"
         self._process: Process | None = None

@@ -9,7 +9,8 @@ from msgspec import structs
 from monitor436.agent import wire
 from monitor436.model.settings.hosts import Beacon
 from tests.e2e.patience import eventually
-from tests.e2e.servers import LOOPBACK, SOON, free_port, on_loopback
+from tests.e2e.ports import LOOPBACK, free_port
+from tests.e2e.servers import SOON, on_loopback
 from tests.e2e.stage import Stage
 from tests.e2e.wiretap import Wiretap
 

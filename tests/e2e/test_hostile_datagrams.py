@@ -18,7 +18,8 @@ from monitor436.agent import wire
 from monitor436.agent.link.homing import Homing
 from monitor436.model.settings.hosts import Beacon, Heartbeat
 from tests.e2e.patience import eventually
-from tests.e2e.servers import LOOPBACK, SOON, free_port, on_loopback
+from tests.e2e.ports import LOOPBACK, free_port
+from tests.e2e.servers import SOON, on_loopback
 from tests.e2e.stage import Agent, Stage
 from tests.e2e.wiretap import Stranger, Wiretap, flips
 

@@ -16,7 +16,8 @@ from msgspec import structs
 from monitor436.agent import wire
 from monitor436.model.settings.hosts import Beacon, Heartbeat
 from tests.e2e.patience import eventually, pause
-from tests.e2e.servers import LOOPBACK, free_port, on_loopback
+from tests.e2e.ports import LOOPBACK, free_port
+from tests.e2e.servers import on_loopback
 from tests.e2e.stage import Agent, Stage
 from tests.e2e.wiretap import Wiretap
 

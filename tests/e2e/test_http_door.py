@@ -14,8 +14,9 @@ from monitor436.model.settings.http import Http
 from tests.e2e import curl as curl_here
 from tests.e2e.curl import Curled, curl
 from tests.e2e.patience import eventually, pause
+from tests.e2e.ports import LOOPBACK, free_port
 from tests.e2e.processes import ROOT, Process
-from tests.e2e.servers import LOOPBACK, SOON, Server, free_port, on_loopback
+from tests.e2e.servers import SOON, Server, on_loopback
 from tests.e2e.stage import Stage
 from tests.test_docs import blocks
 from tests.web.authority import Authority, written
@@ -55,7 +56,7 @@ class Reached:
             web1=self.authority.signed(x509.DNSName("web1")),
             stranger=Authority().signed(x509.DNSName("web1")),
         )
-        self.port = free_port(socket.SOCK_STREAM)
+        self.port = free_port()
         self.served = self.begin()
 
     def begin(self) -> Server:
@@ -150,7 +151,7 @@ class BehindNginxTests(Reached, Stage):
     """nginx as docs/http.md has it."""
 
     def begin(self) -> Server:
-        front, files = free_port(socket.SOCK_STREAM), self.files
+        front, files = free_port(), self.files
         self.url = f"https://localhost:{front}/monitor"
         [server] = blocks((ROOT / "docs/http.md").read_text(), "nginx")
         for told, ours in (
@@ -184,7 +185,7 @@ class SlowClientTests(Stage):
 
     def setUp(self) -> None:
         super().setUp()
-        self.port = free_port(socket.SOCK_STREAM)
+        self.port = free_port()
         limits = {"header_time": 1.0, "body_time": 1.0, "answer_time": 3.0, "connections_each": 1000}
         http = Http(listen=f"{LOOPBACK}:{self.port}", without_token=("read", "metrics"), **limits)  # type: ignore[arg-type]
         self.served = self.server(structs.replace(on_loopback(), http=http)).start()

@@ -7,8 +7,9 @@ import socket
 from msgspec import structs
 
 from tests.e2e.patience import eventually, pause
+from tests.e2e.ports import LOOPBACK
 from tests.e2e.processes import MONITOR436, Process, run
-from tests.e2e.servers import LOOPBACK, PACE, SOON, Server, on_loopback
+from tests.e2e.servers import PACE, SOON, Server, on_loopback
 from tests.e2e.stage import Agent, Stage
 
 SLOW = 6.0  # seconds of silence that the plan of one host allows

@@ -20,10 +20,11 @@ from monitor436.model.settings.notify import Alertmanager, Command, Mail, Notify
 from monitor436.model.settings.status import Status
 from monitor436.model.settings.whole import Settings
 from tests.e2e.patience import eventually
+from tests.e2e.ports import LOOPBACK, free_port
 from tests.e2e.processes import ROOT, Process
 from tests.e2e.receiver import PASSWORD, USER
 from tests.e2e.receivers import NAME, Receiver, make_certificate
-from tests.e2e.servers import LOOPBACK, SOON, Server, free_port, on_loopback
+from tests.e2e.servers import SOON, Server, on_loopback
 from tests.e2e.stage import Stage
 
 HOSTS = 200
@@ -201,7 +202,7 @@ class NotificationTests(Told):
         ports = {over: each.getsockname()[1] for over, each in sockets.items()}
         page = self.script("page", "cat > page.txt; env >> page.txt")
         slow = self.script("slow", "sleep 300 & echo $! > pid; wait")
-        nowhere = f"http://{LOOPBACK}:{free_port(socket.SOCK_STREAM)}/"
+        nowhere = f"http://{LOOPBACK}:{free_port()}/"
         ways = self.by_mail_and_post()
         ways["webhook"]["away"] = Webhook(url=nowhere)
         ways["command"] = {"page": Command((page,)), "slow": Command((slow,), 1.0), "none": Command(("/no/such",))}
@@ -291,7 +292,7 @@ class AlertmanagerTests(Told):
     def test_it_receives_groups_and_resolves_our_alerts(self) -> None:
         """Two hosts that die are one group; it is told that both are well again."""
         self.receiver.start()
-        port, cluster = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+        port, cluster = free_port(), free_port()
         url = f"http://{LOOPBACK}:{port}"
         hook = f"http://{LOOPBACK}:{self.receiver.requests}/from-alertmanager"
         (self.folder / "am.yml").write_text(

@@ -13,7 +13,8 @@ from msgspec import structs
 
 from monitor436.model.settings.polls import Poll
 from tests.e2e.patience import eventually, pause
-from tests.e2e.servers import LOOPBACK, SOON, Server, on_loopback
+from tests.e2e.ports import LOOPBACK
+from tests.e2e.servers import SOON, Server, on_loopback
 from tests.e2e.stage import Stage
 
 

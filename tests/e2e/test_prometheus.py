@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 import unittest
@@ -19,8 +18,9 @@ from monitor436.model.settings.http import Http
 from monitor436.model.settings.polls import Poll
 from monitor436.model.settings.sweeps import Sweep
 from tests.e2e.patience import Impatience, eventually
+from tests.e2e.ports import LOOPBACK, free_port
 from tests.e2e.processes import Process
-from tests.e2e.servers import LOOPBACK, SOON, free_port, on_loopback
+from tests.e2e.servers import SOON, on_loopback
 from tests.e2e.stage import Stage
 
 MISSING = [name for name in ("prometheus", "promtool") if shutil.which(name) is None]
@@ -38,7 +38,7 @@ class Prometheus:
 
     def __init__(self, folder: Path, target: str) -> None:
         folder.mkdir()
-        self._api = f"http://{LOOPBACK}:{free_port(socket.SOCK_STREAM)}/api/v1"
+        self._api = f"http://{LOOPBACK}:{free_port()}/api/v1"
         scrape = {"job_name": "monitor436", "scrape_interval": "1s", "static_configs": [{"targets": [target]}]}
         (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [scrape]}))
         words = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",

@@ -9,8 +9,9 @@ from pathlib import Path
 from msgspec import structs
 
 from tests.e2e.patience import eventually, pause
+from tests.e2e.ports import LOOPBACK
 from tests.e2e.processes import MONITOR436, Process
-from tests.e2e.servers import CALM, LOOPBACK, SOON, Server, calm
+from tests.e2e.servers import CALM, SOON, Server, calm
 from tests.e2e.stage import Agent, Stage
 
 MOVED = "moved to another site key"
