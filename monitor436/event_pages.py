@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ PACKED = b"\x1f\x8b"  # how a gzip file begins, RFC 1952
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)  # what a packed file is that is not whole, or damaged
 LONGEST = 64 << 10  # bytes of a line: one that has more is none of ours, and is skipped
 STRIDE = 256 << 10  # bytes that are read at once from the end of a file
-BACK = 10_000  # lines of a packed file that can be read from its end
 IDENTITY = 16  # letters of a file's name in cursors
 TRIES = 5  # to open all files while no other one appears
 
@@ -38,12 +36,14 @@ class CursorError(Exception):
 class Page(NamedTuple):
     """Lines that are wanted, oldest first, without their ends; `cursor` is behind the last line that was looked at.
 
-    `more`: there are lines behind it already.
+    `more`: there are lines behind it already. `older` is before the first line that was looked at; "" if there is none
+    before that.
     """
 
     lines: list[bytes]
     cursor: str
     more: bool
+    older: str
 
 
 class Opened(NamedTuple):
@@ -103,22 +103,26 @@ class EventPages:
                 behind = opened.cursor(offset)
                 for line, end in _lines(opened.file, offset):
                     if room.full or not room.take(line, wanted):
-                        return Page(room.kept, behind, True)
+                        return Page(room.kept, behind, True, cursor)
                     behind = opened.cursor(end)
-        return Page(room.kept, behind, False)
+        return Page(room.kept, behind, False, cursor)
 
-    def last(self, most: int, wanted: Wanted) -> Page:
-        """The last lines that are wanted, up to `most`, and the cursor behind the end. Raises OSError."""
+    def before(self, cursor: str, most: int, wanted: Wanted) -> Page:
+        """The last lines before a cursor, up to `most`. Raises CursorError and OSError.
+
+        The page has the same cursor. "" is behind everything, and the page has a cursor for what comes then.
+        """
         room = Room(most, self._scan, self._size)
         with ExitStack() as stack:
             files = self._opened(stack)
-            cursor = ""
-            for opened in reversed(files):
-                for line, end in _backwards(opened.file):
+            last, offset = _place(files, cursor) if cursor else (len(files) - 1, None)
+            for opened in reversed(files[: last + 1]):
+                for line, end in _backwards(opened.file, _end(opened.file) if offset is None else offset, self._scan):
                     cursor = cursor or opened.cursor(end)
                     if room.full or not room.take(line, wanted):
-                        return Page(room.kept[::-1], cursor, False)
-        return Page(room.kept[::-1], cursor, False)
+                        return Page(room.kept[::-1], cursor, False, opened.cursor(end))
+                offset = None
+        return Page(room.kept[::-1], cursor, False, "")
 
     def _opened(self, stack: ExitStack) -> list[Opened]:
         """All files at one moment: were one rotated away between two looks, its lines would be missed."""
@@ -195,24 +199,49 @@ def _lines(file: BinaryIO, offset: int) -> Iterator[tuple[bytes, int]]:
         return  # it is being packed, or damaged: what is behind that place cannot be had
 
 
-def _backwards(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Whole lines from the end on, each with the offset behind it; nothing beyond a very long one."""
-    if isinstance(file, gzip.GzipFile):
-        yield from reversed(deque(_lines(file, 0), BACK))
-        return
-    end = file.seek(0, 2)
-    rest, torn = b"", True
-    while end > 0 and len(rest) <= STRIDE:
-        start = max(0, end - STRIDE)
-        file.seek(start)
-        block = file.read(end - start) + rest
-        if torn:
-            block = block[: block.rfind(b"\n") + 1]
-            torn = not block
-        behind = start + len(block)
-        lines = block.split(b"\n")[:-1]
-        for line in reversed(lines if start == 0 else lines[1:]):
-            yield line + b"\n", behind
-            behind -= len(line) + 1
-        rest = lines[0] + b"\n" if lines else b""
-        end = start
+def _backwards(file: BinaryIO, end: int, window: int) -> Iterator[tuple[bytes, int]]:
+    """Whole lines before an offset, the last one first, each with the offset behind it.
+
+    A packed file is unpacked from its start for each window of it, so a window there is as much as a page looks at.
+    """
+    stride = window if isinstance(file, gzip.GzipFile) else STRIDE
+    while end > 0:
+        size, begin, found = stride, end, list[tuple[bytes, int]]()
+        while not found and begin > 0:
+            begin = _line_at(file, end - size)
+            for line, behind in _lines(file, begin):
+                if behind > end:
+                    break
+                found.append((line, behind))
+            size *= 4  # in case that all this is amid a very long line
+        yield from reversed(found)
+        end = begin
+
+
+def _line_at(file: BinaryIO, offset: int) -> int:
+    """Where the next line begins behind an offset; 0 where that cannot be found, or the offset is before everything."""
+    if offset <= 0:
+        return 0
+    try:
+        file.seek(offset)
+        while piece := file.readline(LONGEST):
+            offset += len(piece)
+            if piece.endswith(b"\n"):
+                break
+    except BROKEN:
+        return 0
+    return offset
+
+
+def _end(file: BinaryIO) -> int:
+    """How many bytes can be had of a file."""
+    if not isinstance(file, gzip.GzipFile):
+        return file.seek(0, 2)
+    end = 0
+    try:
+        file.seek(0)
+        while piece := file.read1(STRIDE):
+            end += len(piece)
+    except BROKEN:
+        pass
+    return end

@@ -109,7 +109,7 @@ class Journal:
         """Move the file aside under the time of day, and begin a new one; the oldest beyond `keep` go."""
         self.checkpoint(numbers)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._wall()))
-        older = [path.name[len(self.path.name) + 1 :] for path in self.rotated()]
+        older = [_unpacked(path)[len(self.path.name) + 1 :] for path in self.rotated()]
         if older and stamp <= older[-1]:  # the same second, or a clock set back: names must sort as files came
             base, _, count = older[-1].partition("-")
             stamp = f"{base}-{int(count or 0) + 1:06}"
@@ -120,7 +120,7 @@ class Journal:
 
     def rotated(self) -> list[Path]:
         """The files rotated away, oldest first."""
-        return sorted(self.path.parent.glob(self.path.name + ".[0-9]*"))
+        return sorted(self.path.parent.glob(self.path.name + ".[0-9]*"), key=_unpacked)
 
     def checkpoint(self, numbers: Numbers) -> None:
         """Keep `numbers`, which hold for everything written so far."""
@@ -231,3 +231,8 @@ def _lines(places: list[tuple[Path, int]]) -> Iterator[bytes]:
         with open(path, "rb") as file:
             file.seek(offset)
             yield from file
+
+
+def _unpacked(path: Path) -> str:
+    """Its name before somebody packed it: what sorts as files came."""
+    return path.name.removesuffix(".gz")

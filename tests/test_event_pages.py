@@ -66,7 +66,7 @@ class AfterTests(PagesCase):
         """Also if the file was rotated away meanwhile, was packed, and another was begun."""
         self.write(3)
         cursor = self.pages.after("", 100, everything).cursor
-        self.assertEqual(self.pages.after(cursor, 100, everything), Page([], cursor, False))
+        self.assertEqual(self.pages.after(cursor, 100, everything), Page([], cursor, False, cursor))
         self.write(2)
         self.journal.rotate({})
         old = self.journal.rotated()[0]
@@ -89,8 +89,8 @@ class AfterTests(PagesCase):
 
     def test_nothing_is_read_where_there_is_nothing(self) -> None:
         """And what is read next is all."""
-        self.assertEqual(self.pages.after("", 10, everything), Page([], "", False))
-        self.assertEqual(self.pages.last(10, everything), Page([], "", False))
+        self.assertEqual(self.pages.after("", 10, everything), Page([], "", False, ""))
+        self.assertEqual(self.pages.before("", 10, everything), Page([], "", False, ""))
         self.write(1)
         self.assertEqual(self.rest(""), self.written)
 
@@ -188,7 +188,7 @@ class AfterTests(PagesCase):
         before = len(os.listdir("/proc/self/fd"))
         for _ in range(20):
             self.pages.after("", 1, everything)
-            self.pages.last(1, everything)
+            self.pages.before("", 1, everything)
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
 
 
@@ -200,7 +200,7 @@ class LastTests(PagesCase):
             self.journal.rotate({})
         self.write(2)
         for most in (1, 2, 3, 27, 30, 100):
-            page = self.pages.last(most, everything)
+            page = self.pages.before("", most, everything)
             self.assertEqual(page.lines, self.written[-most:], most)
             self.assertEqual(self.rest(page.cursor), [])
         self.write(1)
@@ -215,7 +215,7 @@ class LastTests(PagesCase):
         with open(self.path, "ab") as file:
             file.write(b"torn")
         self.pages = EventPages(self.files, scan=1 << 30, size=1 << 30)
-        self.assertEqual(self.pages.last(1000, everything).lines, self.written)
+        self.assertEqual(self.pages.before("", 1000, everything).lines, self.written)
 
     def test_a_packed_file_is_read_from_its_end_too(self) -> None:
         """Though it can only be unpacked from its start."""
@@ -226,7 +226,7 @@ class LastTests(PagesCase):
             packed.write(old.read_bytes())
         old.unlink()
         self.write(1)
-        page = self.pages.last(4, everything)
+        page = self.pages.before("", 4, everything)
         self.assertEqual(page.lines, self.written[-4:])
         self.assertEqual(self.rest(page.cursor), [])
 
@@ -242,7 +242,7 @@ class LastTests(PagesCase):
         Path(f"{old}.gz").write_bytes(packed)
         old.unlink()
         self.write(1)
-        self.assertEqual(self.pages.last(1, everything).lines, self.written[-1:])
+        self.assertEqual(self.pages.before("", 1, everything).lines, self.written[-1:])
         self.assertEqual(self.rest(cursor)[-1:], self.written[-1:])
         Path(f"{old}.gz").write_bytes(b"\x1f\x8b" + b"damaged" * 20)
         self.assertEqual(self.rest(""), self.written[-1:])
@@ -251,9 +251,117 @@ class LastTests(PagesCase):
         """For something that is rare it gives what it has found by then."""
         self.write(100, pad=1000)
         self.pages = EventPages(self.files, scan=20_000)
-        page = self.pages.last(10, lambda line: b"/s/3" in line)
+        page = self.pages.before("", 10, lambda line: b"/s/3" in line)
         self.assertEqual(page.lines, [])
         self.assertEqual(self.rest(page.cursor), [])
+
+
+class BeforeTests(PagesCase):
+    def back(self, most: int = 7, cursor: str = "") -> list[bytes]:
+        """All lines before a cursor, page by page, the oldest first."""
+        found: list[bytes] = []
+        while True:
+            page = self.pages.before(cursor, most, everything)
+            self.assertLessEqual(len(page.lines), most)
+            found = page.lines + found
+            cursor = page.older
+            if not cursor:
+                return found
+
+    def pack(self) -> None:
+        """The oldest of the rotated files that is not packed yet."""
+        old = next(path for path in self.journal.rotated() if path.suffix != ".gz")
+        Path(f"{old}.gz").write_bytes(gzip.compress(old.read_bytes()))
+        old.unlink()
+
+    def test_every_line_comes_once_whatever_the_pages_hold(self) -> None:
+        """Over four files, of which two are packed."""
+        for count in (10, 1, 25):
+            self.write(count)
+            self.journal.rotate({})
+        self.pack()
+        self.pack()
+        self.write(4)
+        for most in (1, 2, 7, 40, 100):
+            self.assertEqual(self.back(most), self.written, most)
+
+    def test_a_page_back_and_one_forward_meet(self) -> None:
+        """A cursor is a place between two lines, in either direction."""
+        self.write(30)
+        for _ in range(2):
+            last = self.pages.before("", 4, everything)
+            page = self.pages.before(last.older, 5, everything)
+            self.assertEqual(page.lines, self.written[-9:-4])
+            self.assertEqual(self.rest(page.cursor), self.written[-4:])
+            self.assertEqual(self.back(cursor=self.pages.after(page.cursor, 3, everything).older), self.written[:-4])
+            self.journal.rotate({})
+            self.write(10)
+            self.pack()
+
+    def test_what_comes_meanwhile_moves_nothing(self) -> None:
+        """Lines, a rotation, and packing."""
+        self.write(10)
+        older = self.pages.before("", 4, everything).older
+        self.write(5)
+        self.journal.rotate({})
+        self.write(5)
+        self.pack()
+        self.assertEqual(self.back(cursor=older), self.written[:6])
+
+    def test_blocks_end_anywhere_in_a_line(self) -> None:
+        """Random lengths, plain and packed, with pages smaller than what is looked at for one."""
+        dice = random.Random(436)
+        for _ in range(60):
+            self.write(3, pad=dice.randrange(12_000))
+        self.assertGreater(self.path.stat().st_size, 3 * STRIDE)
+        self.pages = EventPages(self.files, scan=100_000, size=40_000)
+        self.assertEqual(self.back(50), self.written)
+        self.journal.rotate({})
+        self.pack()
+        self.assertEqual(self.back(50), self.written)
+
+    def test_a_monstrous_line_is_passed_over(self) -> None:
+        """What is before it is had all the same."""
+        for size in (LONGEST, STRIDE - 1, STRIDE, 5 * STRIDE + 5):
+            self.write(1)
+            with open(self.path, "ab") as file:
+                file.write(b"x" * size + b"\n")
+        self.write(1)
+        self.assertEqual(self.back(), self.written)
+
+    def test_what_is_rare_takes_more_pages(self) -> None:
+        """Each looks at a bounded part of the file, and the next one goes on where it ended."""
+        self.write(100, pad=1000)
+        self.pages = EventPages(self.files, scan=20_000)
+        cursor, found, pages = "", [], 0
+        while pages == 0 or cursor:
+            page = self.pages.before(cursor, 10, lambda line: b"/s/3" in line)
+            cursor, found, pages = page.older, page.lines + found, pages + 1
+        self.assertEqual(found, [self.written[3], *self.written[30:40]])
+        self.assertGreater(pages, 3)
+
+    def test_a_file_that_is_kept_no_more_is_told(self) -> None:
+        """As it is forwards."""
+        self.write(3)
+        cursor = self.pages.before("", 1, everything).older
+        for _ in range(4):
+            self.journal.rotate({})
+            self.write(1)
+        with self.assertRaises(CursorError) as told:
+            self.pages.before(cursor, 1, everything)
+        self.assertTrue(told.exception.gone)
+
+    def test_a_damaged_packed_file_gives_what_can_be_had_of_it(self) -> None:
+        """Its beginning."""
+        self.write(4000, pad=100)
+        self.journal.rotate({})
+        self.pack()
+        [packed] = self.journal.rotated()
+        packed.write_bytes(packed.read_bytes()[: packed.stat().st_size // 2])
+        self.write(1)
+        found = self.back(1000)
+        self.assertEqual(found, [*self.written[: len(found) - 1], self.written[-1]])
+        self.assertGreater(len(found), 1000)
 
 
 class ContentTests(PagesCase):

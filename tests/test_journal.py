@@ -74,6 +74,9 @@ class JournalTests(unittest.TestCase):
             journal.write(letter + b"\n")
             journal.rotate({})
         self.assertEqual([path.read_bytes() for path in journal.rotated()], [b"a\n", b"b\n", b"c\n"])
+        first = journal.rotated()[0]
+        first.rename(f"{first}.gz")
+        self.assertEqual([path.read_bytes() for path in journal.rotated()], [b"a\n", b"b\n", b"c\n"], "packed or not")
 
     def test_age_rotates_a_file_that_holds_something(self) -> None:
         """An empty one may become old."""

@@ -13,7 +13,7 @@ from msgspec import json
 
 from monitor436.acts import Acts
 from monitor436.cli import main
-from monitor436.model.event import SILENCE_ADDED, Event
+from monitor436.model.event import ACKNOWLEDGED, SILENCE_ADDED, Event
 from monitor436.services.event_log import lines
 from tests.model.notified import check, down, happening
 from tests.test_layers import ROOT
@@ -74,15 +74,21 @@ class CommandTests(unittest.TestCase):
         self.assertEqual(view["hosts"], {"down": 1})
         self.assertEqual(self.run_it("status", "--host", "nobody").exit_code, 0)
 
-    def test_status_holds_back_what_is_silenced(self) -> None:
-        """And says so; --all shows it."""
+    def test_status_holds_back_what_is_silenced_or_acknowledged(self) -> None:
+        """And says how much; --all shows it."""
         until = (NOW + timedelta(hours=1)).timestamp()
-        self.events += [Event(kind=SILENCE_ADDED, text="work", fields={"silence": "s1", "until": until, "host": "*"})]
+        self.events += [
+            Event(kind=SILENCE_ADDED, text="work", fields={"silence": "s1", "until": until, "host": "web*"}),
+            Event(kind=ACKNOWLEDGED, host="db1", check="disk", text="on it", fields={"by": "ann"}),
+        ]
         result = self.run_it("status")
         self.assertEqual(result.exit_code, 0)
-        self.assertIn("and 2 troubles that nobody is told of (--all)", result.output)
-        self.assertIn("silence s1  host *", result.output)
-        self.assertIn("[silenced s1]", self.run_it("status", "--all").output)
+        self.assertIn("and 2 troubles that nobody is told of: 1 silenced, 1 acknowledged (--all)", result.output)
+        self.assertIn("silence s1  host web*", result.output)
+        everything = self.run_it("status", "--all").output
+        self.assertIn("[silenced s1]", everything)
+        self.assertIn("[acknowledged by ann: on it]", everything)
+        self.assertNotIn("nobody is told", everything)
 
     def test_hostile_texts_are_harmless_on_the_terminal(self) -> None:
         """Spelt out."""

@@ -16,6 +16,7 @@ from monitor436.agent import wire
 from monitor436.bus import EventBus
 from monitor436.journal import Journal
 from monitor436.last_seen import LastSeen
+from monitor436.model.hosts.datagrams import KEPT
 from monitor436.model.hosts.roster import Roster
 from monitor436.model.keys.enrolment import Enrolment
 from monitor436.model.keys.sessions import Sessions
@@ -32,7 +33,7 @@ CHECK = "  check {}: {{reading: load1, warning: above 4}}\n"
 
 
 class Scales:
-    """A server without a network, and hosts that greet, beat and tell one event each."""
+    """A server without a network, and hosts that greet, beat, tell one event and then say that they are there."""
 
     def __init__(self, folder: Path, checks: int) -> None:
         plans = folder / "plans"
@@ -61,6 +62,8 @@ class Scales:
         agent.ask(wire.BEAT, b'{"up":1,"fill":0,"plan":"%s"}' % self.plans.digest(agent.name).encode())
         told = {"s": spool, "n": 1, "a": 0, "e": [{"at": 1.0, "severity": "info", "kind": "reported", "text": "x"}]}
         agent.ask(wire.EVENTS, wire.dump(told))
+        for _ in range(KEPT):
+            self.door.arrived([(agent.session.seal(wire.PONG, b"{}"), agent.address)])
 
 
 def resident() -> int:

@@ -20,6 +20,7 @@ PAGES = {
     "host": ("#/host/app006", ".chart canvas"),
     "events": ("#/events", ".events li"),
     "polls": ("#/polls", "svg.rounds"),
+    "sweeps": ("#/polls", "#sweep-racks"),
     "silences": ("#/silences", "#silences-title"),
 }
 SILENCES = (
@@ -41,6 +42,8 @@ def take(page: Any, fleet: MadeUpFleet, name: str, into: Path) -> None:
     page.wait_for_selector(shows)
     page.wait_for_selector("#link[data-state=live]")
     page.wait_for_timeout(1500)
+    if name == "sweeps":
+        page.evaluate("document.querySelector('#sweep-racks').closest('section').scrollIntoView()")
     page.screenshot(path=str(into))
     print(f"{into.name}  {into.stat().st_size / 1024:.0f} KiB")
 
@@ -52,10 +55,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="m436-") as site:
         fleet, browser = MadeUpFleet(Path(site) / "site", HOSTS), Chromium()
         try:
+            for scheme in ("light", "dark"):
+                with browser.page(scheme, SIZE) as page:
+                    page.goto(fleet.root + "/")
+                    page.wait_for_selector("#token")
+                    page.screenshot(path=str(folder / f"sign-in-{scheme}.png"))
             with browser.page("light", SIZE) as page:
-                page.goto(fleet.root + "/")
-                page.wait_for_selector("#token")
-                page.screenshot(path=str(folder / "sign-in-light.png"))
                 cookies = signed_in(page, fleet.link)
                 for silence in SILENCES:
                     page.evaluate(ACTS, ["silences", silence])

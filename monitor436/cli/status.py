@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from monitor436.model.words import count, span
 from monitor436.services.board import STATUS, rebuild
 
 STATES = ("up", "late", "flapping", "down", "stopped")
+HELD = {"silenced": "silenced", "acknowledged": "acknowledged", "behind": "behind another"}
 LEVELS = {"info": "well", "warning": "warning", "critical": "critical"}
 
 
@@ -79,9 +81,12 @@ def _lines(view: Overview, now: float, everything: bool) -> list[str]:
     ]
     shown = view.troubles if everything else view.open
     lines += [_line(each, now) for each in shown]
-    held = len(view.troubles) - len(shown)
+    held = Counter(each.held.partition(" ")[0] for each in view.troubles if each.held and not everything)
     if held:
-        lines.append(click.style(f"and {count(held, 'trouble')} that nobody is told of (--all)", dim=True))
+        ways = ", ".join(f"{held[way]} {name}" for way, name in HELD.items() if held[way])
+        lines.append(
+            click.style(f"and {count(held.total(), 'trouble')} that nobody is told of: {ways} (--all)", dim=True)
+        )
     lines += [f"silence {silence_line(each, now)}" for each in view.silences]
     return lines
 

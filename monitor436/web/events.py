@@ -27,12 +27,13 @@ class Files(Protocol):
     def after(self, cursor: str, most: int, wanted: Wanted, /) -> Page:
         """Lines behind a cursor."""
 
-    def last(self, most: int, wanted: Wanted, /) -> Page:
-        """The last lines."""
+    def before(self, cursor: str, most: int, wanted: Wanted, /) -> Page:
+        """Lines before a cursor; "" is behind everything."""
 
 
 class Events(Struct):
-    """Events as the file has them, the oldest first; `cursor` is where to read on.
+    """Events as the file has them, the oldest first; `cursor` is where to read on, `older` where to read back, "" where
+    nothing is kept before.
 
     `more`: there is more to read at once. A page may be empty and there be more, as it looks at 4 MiB at most.
     """
@@ -40,6 +41,7 @@ class Events(Struct):
     events: list[Raw]
     cursor: str
     more: bool
+    older: str
 
 
 class EventsShown(Struct):
@@ -48,6 +50,7 @@ class EventsShown(Struct):
     events: list[Event]
     cursor: str
     more: bool
+    older: str
 
 
 class EventPage:
@@ -62,6 +65,7 @@ class EventPage:
         """One."""
         query = {
             "after": Query(str, "the cursor of an earlier page; without it from the oldest event kept", "", 0, 64),
+            "before": Query(str, "the `older` of another page: the events before it", "", 0, 64),
             "from": Query(Literal["", "end"], "end: the last events, and a cursor to wait for the next ones with", ""),
             "most": Query(int, "give so many", 100, 1, MOST),
             "kind": Query(str, "only these kinds, between commas; without it all but metrics", "", 0, MOST_FILTER),
@@ -75,7 +79,7 @@ class EventPage:
             410: "The cursor's file is not kept any more: there is a gap; begin anew without a cursor.",
             503: "The events file cannot be read now, or too many want to.",
         }
-        summary = "Events, page by page: `after` goes on from the cursor of the page before, through rotation."
+        summary = "Events, page by page, through rotation: `after` the cursor of a page, `before` its older."
         return [
             Route("GET", "/api/events", "read", self.page, summary, gives=EventsShown, query=query, refuses=refuses)
         ]
@@ -83,26 +87,28 @@ class EventPage:
     async def page(self, call: Call) -> Events:
         """The page behind a cursor, or the last one."""
         query = call.query
-        cursor, most, wanted = query["after"], query["most"], _wanted(query)
-        if query["from"] and cursor:
-            raise Refusal(400, "Bad Request", "?from: with a cursor it goes on from there", query="from")
+        after, before, most, wanted = query["after"], query["before"], query["most"], _wanted(query)
+        if bool(query["from"]) + bool(after) + bool(before) > 1:
+            given = "before" if before else "from"
+            raise Refusal(400, "Bad Request", f"?{given}: with a cursor it goes on from there", query=given)
         if self._waiting >= MOST_WAITING:
             raise Refusal(503, "Service Unavailable", "too many read the events file", {"Retry-After": "1"})
         self._waiting += 1
         try:
-            if query["from"]:
-                found = await self._in_thread(lambda: self._files.last(most, wanted))
+            if query["from"] or before:
+                found = await self._in_thread(lambda: self._files.before(before, most, wanted))
             else:
-                found = await self._in_thread(lambda: self._files.after(cursor, most, wanted))
+                found = await self._in_thread(lambda: self._files.after(after, most, wanted))
         except CursorError as wrong:
             status, title = (410, "Gone") if wrong.gone else (400, "Bad Request")
-            raise Refusal(status, title, f"?after: {wrong}", query="after") from None
+            given = "before" if before else "after"
+            raise Refusal(status, title, f"?{given}: {wrong}", query=given) from None
         except (OSError, EOFError) as problem:
             why = getattr(problem, "strerror", None) or str(problem)
             raise Refusal(503, "Service Unavailable", f"the events file cannot be read: {why}") from None
         finally:
             self._waiting -= 1
-        return Events([Raw(line) for line in found.lines], found.cursor, found.more)
+        return Events([Raw(line) for line in found.lines], found.cursor, found.more, found.older)
 
 
 def _wanted(query: Mapping[str, Any]) -> Wanted:

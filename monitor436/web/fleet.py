@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from monitor436.model.hosts.datagrams import Datagram, shown
+from monitor436.model.hosts.held import Held, Holds
 from monitor436.model.hosts.host import Host, Seen
-from monitor436.model.hosts.rows import HostRow, Listed, listed, row
+from monitor436.model.hosts.rows import HostRow, Listed, held, listed, row
 from monitor436.model.status.board import Board
 
 LOOK = 1.0  # seconds between two looks at every host: many may watch, and there may be thousands
@@ -65,7 +67,16 @@ class Fleet:
         """How they are."""
         return self._roster.seen(self._monotonic(), [each.name for each in found])
 
+    def datagrams(self, each: Listed) -> list[Datagram]:
+        """The last of them, the newest first."""
+        return shown(each.host.datagrams or [], self._monotonic())
+
     def rows(self, found: Sequence[Listed]) -> list[HostRow]:
         """How they are shown."""
-        wall = self._wall()
-        return [row(each, seen, self._board, wall) for each, seen in zip(found, self.seen(found), strict=True)]
+        holds = Holds(self._board, self._wall())
+        return [row(each, seen, self._board, holds) for each, seen in zip(found, self.seen(found), strict=True)]
+
+    def held(self, found: Sequence[Listed]) -> list[Held]:
+        """Which of them are silenced or acknowledged."""
+        holds = Holds(self._board, self._wall())
+        return [held(each, self._board, holds) for each in found]

@@ -1,11 +1,13 @@
 """Hosts over HTTP: who is there, how they are, and why."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, structs
 
 from monitor436.model.event import Severity
+from monitor436.model.hosts.datagrams import Datagram
+from monitor436.model.hosts.held import WAYS
 from monitor436.model.hosts.rows import SORTS, STATES, HostRow, Wanted, chosen
 from monitor436.web.fleet import Fleet
 from monitor436.web.route import Call, Query, Refusal, Route
@@ -34,7 +36,8 @@ class BadCheck(Struct):
 class OneHost(HostRow):
     """A host with everything that is known of it.
 
-    `up` are its own seconds since boot, `fill` the bytes in its spool, `plan` the digest of the plan that it follows.
+    `up` are its own seconds since boot, `fill` the bytes in its spool, `plan` the digest of the plan that it follows;
+    `datagrams` are the last of them that this run of the server took, the newest first.
     """
 
     boot: str = ""
@@ -44,6 +47,7 @@ class OneHost(HostRow):
     twins: bool = False
     why: list[str] = []
     bad: list[BadCheck] = []
+    datagrams: list[Datagram] = []
 
 
 class HostPages:
@@ -59,6 +63,7 @@ class HostPages:
             "host": Query(str, 'only these: patterns such as "web*", between commas', "", 0, MOST_FILTER),
             "group": Query(str, "only those in one of these groups, between commas", "", 0, MOST_FILTER),
             "severity": Query(Severity, "this or worse", "info"),
+            "held": Query(Literal["", *WAYS], "only these: silenced, acknowledged, or no: neither", ""),
             "text": Query(str, "what stands in name, address or group, in any case", "", 0, MOST_FILTER),
             "sort": Query(str, f"by {', '.join(SORTS)}; with - before it the other way round", "name", 1, 20),
             "skip": Query(int, "leave out so many", 0, 0, 10_000_000),
@@ -87,6 +92,9 @@ class HostPages:
             states, frozenset(_parts(query["group"])), tuple(_parts(query["host"])), query["severity"], query["text"]
         )
         found = chosen(self._fleet.every(), wanted, query["sort"])
+        if query["held"]:
+            ways = self._fleet.held(found)
+            found = [each for each, way in zip(found, ways, strict=True) if way.fits(query["held"])]
         skip = query["skip"]
         return Hosts(self._fleet.rows(found[skip : skip + query["most"]]), len(found), skip)
 
@@ -106,8 +114,9 @@ class HostPages:
             BadCheck(check, part.severity, part.text, part.since) for check, part in sorted(here.bad.items()) if check
         ]
         return OneHost(
-            **shown, boot=seen.boot, up=seen.up, fill=seen.fill, plan=seen.plan, twins=seen.twins, why=why, bad=bad
-        )
+            **shown, boot=seen.boot, up=seen.up, fill=seen.fill, plan=seen.plan, twins=seen.twins, why=why, bad=bad,
+            datagrams=self._fleet.datagrams(here),
+        )  # fmt: skip
 
 
 def _parts(text: str) -> Iterable[str]:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from monitor436.model.hosts.held import WAYS
 from monitor436.model.hosts.host import UP
 from monitor436.model.hosts.rows import HostRow, Wanted, chosen
 from monitor436.model.status.worst import tally
+from monitor436.model.words import count
 from monitor436.web.fleet import Fleet
 from monitor436.web.route import Call, Route
 
@@ -30,7 +32,8 @@ class GroupNow(Struct):
 class Overview(Struct):
     """The fleet. `worse` counts hosts that are critical, and those that are warning or worse; `checks` the bad ones.
 
-    A host of several groups is in each of them; one of none is in the group "". `silenced` counts silences in force.
+    A host of several groups is in each of them; one of none is in the group "". `silenced` counts silences in force,
+    `held` the hosts that are silenced, and those of which what is worst was acknowledged.
     """
 
     server: str
@@ -40,6 +43,7 @@ class Overview(Struct):
     groups: list[GroupNow]
     degraded: str = ""
     silenced: int = 0
+    held: dict[str, int] = {}
 
     @property
     def all(self) -> int:
@@ -82,6 +86,8 @@ class OverviewPage:
         """The same for a terminal, with those hosts that are worst."""
         told = await self.get(call)
         bad = chosen(self._fleet.every(), Wanted(severity="warning"), "-severity")
+        ways = zip(bad, self._fleet.held(bad), strict=True)
+        bad = [each for each, way in sorted(ways, key=lambda each: not each[1].fits("no"))]  # what is open comes first
         shown = bad[:WORST]
         return as_text(told, self._fleet.rows(shown), len(bad) - len(shown))
 
@@ -90,7 +96,10 @@ class OverviewPage:
         worse: Counter[str] = Counter(critical=0, warning=0)
         checks: Counter[str] = Counter(critical=0, warning=0)
         groups: dict[str, tuple[Counter[str], list[str]]] = {}
-        for each in self._fleet.every():
+        every = self._fleet.every()
+        ways = self._fleet.held(every)
+        held = {way: sum(each.fits(way) for each in ways) for way in WAYS if way != "no"}
+        for each in every:
             state = each.host.state
             states[state] += 1
             letter = LETTERS.get(state, "n")
@@ -105,9 +114,8 @@ class OverviewPage:
                 among[1].append(letter)
         by_name = [GroupNow(name, dict(counts), "".join(cells)) for name, (counts, cells) in sorted(groups.items())]
         by_name.sort(key=lambda group: not group.name)  # those of none come last
-        return Overview(
-            self._server, dict(states), dict(worse), dict(checks), by_name, self._degraded(), self._silenced()
-        )
+        degraded, silenced = self._degraded(), self._silenced()
+        return Overview(self._server, dict(states), dict(worse), dict(checks), by_name, degraded, silenced, held)
 
 
 def as_text(told: Overview, rows: Sequence[HostRow], more: int) -> str:
@@ -119,7 +127,9 @@ def as_text(told: Overview, rows: Sequence[HostRow], more: int) -> str:
     lines.append("  ".join(f"{state} {much:,}" for state, much in sorted(told.hosts.items()) if state != UP))
     lines.append(f"checks: {told.checks['critical']:,} critical, {told.checks['warning']:,} warning")
     if told.silenced:
-        lines.append(f"silences: {told.silenced}")
+        lines.append(f"silenced: {count(told.held.get('silenced', 0), 'host')} by {count(told.silenced, 'silence')}")
+    if told.held.get("acknowledged"):
+        lines.append(f"acknowledged: {count(told.held['acknowledged'], 'host')}")
     named = [group for group in told.groups if group.name]
     if named:
         wide = max(len(group.name) for group in named)
@@ -129,10 +139,20 @@ def as_text(told: Overview, rows: Sequence[HostRow], more: int) -> str:
         ]
     if rows:
         wide = max(len(each.name) for each in rows)
-        lines += ["", *(f"{each.severity:8}  {each.name:{wide}}  {each.state:7}  {_plain(each.text)}" for each in rows)]
+        lines += [
+            "",
+            *(f"{each.severity:8}  {each.name:{wide}}  {each.state:7}  {_plain(_told(each))}" for each in rows),
+        ]
     if more:
         lines.append(f"… and {more:,} more hosts")
     return "\n".join(line.rstrip() for line in lines if line or line == "") + "\n"
+
+
+def _told(each: HostRow) -> str:
+    """Why it is bad, and whether nobody is told of that."""
+    if each.silenced:
+        return f"{each.text}  [silenced {each.silenced}]"
+    return f"{each.text}  [acknowledged {each.acked}]" if each.acked else each.text
 
 
 def _plain(text: str) -> str:

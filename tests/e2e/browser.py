@@ -17,7 +17,8 @@ CHROMIUM = shutil.which("chromium") or ""
 READY = 60.0  # seconds in which a server over a made-up fleet has told all its events
 PATIENCE = 15_000  # milliseconds for what a page is to show
 WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
-EXPECTED = ("status of 401", "status of 403")  # what the browser itself logs of answers that tests provoke
+# What the browser itself logs of answers that tests provoke.
+EXPECTED = ("status of 401", "status of 403", "status of 410")
 
 try:
     from playwright.sync_api import sync_playwright

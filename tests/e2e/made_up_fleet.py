@@ -17,6 +17,7 @@ from typing import Any
 
 from msgspec import json, structs
 
+from monitor436.agent import wire
 from monitor436.application import make_service
 from monitor436.last_seen import Snapshot
 from monitor436.links import Links
@@ -24,6 +25,7 @@ from monitor436.model.event import Event, Severity
 from monitor436.model.fleet.polls import Kept, Summary
 from monitor436.model.fleet.polls import Seen as Target
 from monitor436.model.hosts.host import Seen
+from monitor436.model.hosts.roster import Roster
 from monitor436.model.metrics.rollup import Sample
 from monitor436.model.settings.events import Events
 from monitor436.model.settings.hosts import Heartbeat
@@ -247,6 +249,16 @@ class Fleet:
                     hour = sin(at / (300 + 90 * place))
                     yield Sample(name, label, max(0.0, 35 + 22 * day + 8 * hour + self.dice.gauss(0, 3)), at)
 
+    def hear(self, roster: Roster, now: float) -> None:
+        """What the first hosts sent last, by monotonic time: they beat, and one of them joined just now."""
+        for number, name in enumerate(self.names[:12]):
+            ring, at = roster.datagrams(name), now - self.dice.uniform(0.1, 4.9)
+            for place in range(len(ring)):
+                kind, size = (wire.EVENTS, self.dice.randrange(200, 900)) if place % 5 == 3 else (wire.BEAT, 153)
+                ring[-place] = at - 5 * place, kind, size, (f"10.0.0.{number or 1}", 40_000 + number)
+            if number == 5:
+                ring[1] = at - 5 * (len(ring) - 1), wire.HELLO, wire.HELLO_SIZE, (f"10.0.0.{number}", 40_000 + number)
+
 
 def main() -> None:
     """Serve until the input ends."""
@@ -269,6 +281,7 @@ def main() -> None:
     def ready() -> None:
         rollups, now = monitor.getServiceNamed("rollups"), time.time()
         rollups.take(list(fleet.samples(now)), now)
+        fleet.hear(monitor.getServiceNamed("agents").protocol._roster, time.monotonic())
         link("admin" if "--admin" in sys.argv else "read")
 
     def link(scope: str) -> None:

@@ -17,7 +17,7 @@ PAGES = {
     "fleet": ("#/", "tbody tr"),
     "host": ("#/host/app001", ".chart canvas"),
     "events": ("#/events", ".events li"),
-    "polls": ("#/polls", "svg.rounds"),
+    "polls": ("#/polls", "#sweep-racks"),
     "silences": ("#/silences", "form"),
 }
 
@@ -56,6 +56,8 @@ class LiveTests(Stage):
             server.event(kind="host_up", host="web2")
             self.assertLess(_until(page, "text=All 2 hosts are up"), SOON)
             self.assertIn("All 2 hosts are up", page.text_content("#said"))  # a screen reader is told, too
+            page.click("text=web2")
+            page.wait_for_selector("section:has-text('Last datagrams') tr:has-text('BEAT') >> text=127.0.0.1:")
         with browser.page() as page:
             page.goto(link)
             page.wait_for_selector("text=this link was used before")
@@ -135,8 +137,8 @@ class PageTests(unittest.TestCase):
     def test_what_hosts_say_is_text_and_nothing_else(self) -> None:
         """Markup stays letters, and what turns or hides text is spelt out."""
         with self.browser.page(cookies=self.cookies) as page:
-            for name in ("host", "events"):
-                self.open(page, name)
+            for path in ("host/app001", "events?kind=reported"):
+                page.goto(f"{self.fleet.root}/#/{path}")
                 page.wait_for_selector("text=<img src=x onerror=alert(1)>")
                 self.assertEqual(page.locator("main img, main script").count(), 0)
                 shown = page.text_content("main")
@@ -163,6 +165,58 @@ class PageTests(unittest.TestCase):
             page.select_option("select", "critical")
             page.wait_for_selector("text=No event is like that yet.")
 
+    def test_older_events_are_had_page_by_page_back_to_the_oldest(self) -> None:
+        """Each once, with the filter, by the keyboard; the list holds a page, and its address leads there again."""
+        self.fleet.turn(250)
+        with self.browser.page(cookies=self.cookies) as page:
+            for query in ("", "text=raid"):
+                page.goto(f"{self.fleet.root}/#/events?{query}")
+                _counted(page, ".events li", 100 if not query else min(100, len(_kept(page, query))))
+                wanted, found = _kept(page, query), _ids(page)
+                while page.locator("[data-turn=older]:enabled:visible").count():
+                    shown = _turned(page, "o")
+                    self.assertLessEqual(len(shown), 100)
+                    found += shown
+                self.assertEqual(found, wanted[::-1])
+            page.goto(f"{self.fleet.root}/#/events")
+            page.click("text=Older →")
+            page.wait_for_selector("text=← Newer")
+            self.assertTrue(page.evaluate("document.activeElement.dataset.turn === 'older'"))
+            at, shown = page.url, _ids(page)
+            self.assertIn("before=", at)
+            self.fleet.turn(3)
+            page.wait_for_selector("text=Newest (3 new events)")
+            self.assertEqual(_ids(page), shown)
+            page.click("text=Older →")
+            eventually(lambda: _ids(page) != shown, SHOWN, "another page")
+            self.assertNotEqual(page.url, at)
+            self.assertEqual(_turned(page, "n"), shown)
+            page.reload()
+            _counted(page, ".events li", 100)
+            self.assertEqual(_ids(page), shown)
+            page.click("text=Newest")
+            page.wait_for_url(lambda url: "before=" not in url)
+            self.assertEqual(_ids(page)[0], _kept(page, "")[-1])
+
+    def test_the_list_of_events_is_bounded_and_what_left_it_is_had_with_older(self) -> None:
+        """Also what is so far back that the server looks for it several times, or that is kept no more."""
+        with self.browser.page(cookies=self.cookies) as page:
+            self.open(page, "events")
+            page.wait_for_selector("#link[data-state=live]")
+            for _ in range(5):
+                self.fleet.turn(120)  # few enough for the stream, which skips what a client does not read in time
+                newest = page.evaluate(KEPT, "from=end&most=600")[1:]
+                page.wait_for_selector(f".events li:first-child[data-id='{newest[-1]}']")
+            self.assertEqual(_ids(page), newest[100:][::-1])
+            self.assertEqual(_turned(page, "o"), newest[:100][::-1])
+            self.fleet.turn(20_000)
+            page.goto(f"{self.fleet.root}/#/events?text=disk on fire")
+            _counted(page, ".events li", 1)
+            page.goto(f"{self.fleet.root}/#/events?before={'0' * 16}-5")
+            page.wait_for_selector("text=Those events are not kept any more")
+            _counted(page, ".events li", 100)
+            self.assertNotIn("before=", page.url)
+
     def test_polls_and_sweeps_show_rounds_and_rates(self) -> None:
         """By application and version; who fails, and why; and the rounds as a table."""
         with self.browser.page(cookies=self.cookies) as page:
@@ -185,6 +239,17 @@ class PageTests(unittest.TestCase):
             page.fill("[name=text]", "on it")
             page.press("[name=text]", "Enter")
             page.wait_for_selector("text=by ann: on it")
+            self.open(page, "fleet")
+            page.click(".chip:has-text('silenced')")
+            _counted(page, "tbody tr", 1)
+            page.wait_for_selector("tr[data-key=app006] .tag >> text=silenced")
+            page.wait_for_selector("tr[data-key=app006] .tag >> text=acknowledged")
+            self.assertIn("held=silenced", page.url)
+            page.click(".chip:has-text('acknowledged')")
+            page.wait_for_url(lambda url: "held=acknowledged" in url)
+            _counted(page, "tbody tr", 1)
+            page.press("#search", "Escape")
+            _counted(page, "tbody tr", 60)
             self.open(page, "silences")
             page.wait_for_selector("tr:has-text('disk is being changed') >> text=ann")
             page.wait_for_selector("tr:has-text('by ann: on it') >> text=app006")
@@ -236,19 +301,29 @@ class PageTests(unittest.TestCase):
 
     @unittest.skipIf(Axe is None, "no axe-playwright-python here")
     def test_axe_finds_nothing_to_mend(self) -> None:
-        """On every page, light and dark, with a form and a table open; and where one signs in."""
+        """On every page, light and dark, with a form, a table and marks; on older events; and where one signs in."""
         found = []
+        self.fleet.turn(120)
         with self.browser.page() as page:
             page.goto(self.fleet.root + "/")
             page.wait_for_selector("#token")
             found += _violations(page, "sign-in")
         with self.browser.page(cookies=self.cookies) as page:
+            page.goto(self.fleet.root + "/")
+            page.wait_for_selector("tbody tr")
+            known = page.evaluate(SILENCE)
+            page.evaluate(ACKNOWLEDGE)
+            page.wait_for_selector(".tag >> text=silenced")
             for name in PAGES:
                 self.open(page, name)
                 if name == "host":
                     page.click(".chart summary >> nth=0")
                     page.click(".acts >> text=Silence")
+                if name == "events":  # the newest ones have what the older ones have, and less around them
+                    page.click("text=Older →")
+                    page.wait_for_selector("text=← Newer")
                 found += _violations(page, name)
+            page.evaluate(END, known)
         self.assertEqual(found, [])
 
 
@@ -257,6 +332,13 @@ INK = """() => {
   if (!drawn || !drawn.width) return false;
   return drawn.getContext('2d').getImageData(0, 0, drawn.width, drawn.height).data.some((each) => each > 0);
 }"""
+OURS = "headers: {'Content-Type': 'application/json', 'X-Monitor436': '1'}"
+SILENCE = f"""() => fetch('api/silences', {{method: 'POST', {OURS},
+  body: '{{"host": "app01*", "seconds": 3600, "text": "x"}}'}})
+  .then((answer) => answer.json()).then((told) => told.id)"""
+END = f"(id) => fetch('api/silences/' + id, {{method: 'DELETE', {OURS}}}).then((answer) => answer.status)"
+KEPT = """(query) => fetch('api/events?' + query).then((answer) => answer.json())
+  .then((page) => [page.more, ...page.events.map((each) => each.id)])"""
 ACKNOWLEDGE = """() => fetch('api/acknowledgements', {method: 'POST', body: '{"host": "app001", "text": "x"}',
   headers: {'Content-Type': 'application/json', 'X-Monitor436': '1'}}).then((answer) => answer.status)"""
 
@@ -264,6 +346,26 @@ ACKNOWLEDGE = """() => fetch('api/acknowledgements', {method: 'POST', body: '{"h
 def _counted(page: Any, selector: str, wanted: int) -> None:
     """Wait until a page has so many of them."""
     eventually(lambda: page.locator(selector).count() == wanted, SHOWN, f"{wanted} of {selector}")
+
+
+def _ids(page: Any) -> list[str]:
+    """The events that a page shows, the newest first."""
+    return list(page.eval_on_selector_all(".events li", "(lines) => lines.map((each) => each.dataset.id)"))
+
+
+def _turned(page: Any, key: str) -> list[str]:
+    """What a page shows after a key turned to other events."""
+    before = _ids(page)
+    page.keyboard.press(key)
+    eventually(lambda: _ids(page) != before, SHOWN, "another page")
+    return _ids(page)
+
+
+def _kept(page: Any, query: str) -> list[str]:
+    """Every event that is kept and like that, the oldest first, up to a thousand."""
+    more, *ids = page.evaluate(KEPT, f"most=1000&{query}")
+    assert not more
+    return ids
 
 
 def _until(page: Any, selector: str) -> float:

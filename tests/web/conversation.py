@@ -112,7 +112,14 @@ def door(*routes: Route, http: Http | None = None, clock: Clock | None = None, *
     clock = clock or Clock()
     tokens = Tokens(KEPT)
     return HttpDoor(
-        http or Http(), routes, lambda now: tokens, SiteStub(), clock, clock=clock.seconds, wall=lambda: NOW, **more
+        http or Http(),
+        routes,
+        lambda shown, now: tokens.find(shown),
+        SiteStub(),
+        clock,
+        clock=clock.seconds,
+        wall=lambda: NOW,
+        **more,
     )
 
 

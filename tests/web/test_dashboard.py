@@ -68,7 +68,10 @@ class DashboardCase(PagesCase):
         plans = PlansStub()
         plans.book.groups = lambda host: self.groups.get(host, ())  # type: ignore[method-assign]
         plans.book.origin = lambda host: {"load": ("/site/agents/all.yaml", 7)}  # type: ignore[method-assign]
-        self.own = dashboard.routes(self.pages.fleet, plans, self.rollups, lambda: self.late, self.clock.seconds)
+        self.own = dashboard.routes(
+            self.pages.fleet, plans, self.rollups, lambda: self.late, self.clock.seconds,
+            lambda: len(self.board.silences.known),
+        )  # fmt: skip
         quiet = QuietPages(
             lambda: self.board, lambda act: execute(self.acts.add, act), self.roster.get, lambda: NOW
         ).routes()
@@ -297,6 +300,32 @@ class OverviewTests(DashboardCase):
         self.assertEqual(self.overview()["hosts"]["up"], 2)
         self.clock.advance(1)
         self.assertEqual(self.overview()["hosts"]["up"], 3)
+
+    def test_those_that_nobody_is_told_of_are_counted_and_come_last(self) -> None:
+        """With the silence, or with who knows of it."""
+        at = datetime.fromtimestamp(NOW, UTC)
+        for known, host in (("s1", "web2"), ("s2", "d*")):
+            fields: dict[str, Any] = {"silence": known, "until": NOW + 60, "host": host}
+            self.hear(Event(at, kind=kinds.SILENCE_ADDED, fields=fields))
+        for host in ("web1", "web2"):
+            self.hear(
+                Event(at, "critical", host, "check_state", "raid", "degraded", {"state": "critical"}),
+                Event(at, host=host, kind=kinds.ACKNOWLEDGED, check="raid", text="on it", fields={"by": "ann"}),
+            )
+        self.roster.beat("web3", self.clock.seconds(), 1, 0, "")
+        self.hear(Event(at, "warning", "web3", "check_state", "load", "high", {"state": "warning"}))
+        self.assertEqual(self.overview()["held"], {"silenced": 2, "acknowledged": 2})
+        text = ask(self.door, "GET", "/", TOKENS["reader"], None, "Accept: text/plain").body.decode()
+        self.assertIn("\nsilenced: 2 hosts by 2 silences\nacknowledged: 2 hosts\n", text)
+        rows = [line.split() for line in text.splitlines() if line.startswith(("warning", "critical"))]
+        self.assertEqual(
+            [(row[0], row[1], " ".join(row[3:])) for row in rows],
+            [
+                ("warning", "web3", "high"),
+                ("critical", "web1", "degraded [acknowledged by ann: on it]"),
+                ("critical", "web2", "degraded [silenced s1]"),
+            ],
+        )
 
     def test_as_text_it_names_the_worst_and_moves_no_cursor(self) -> None:
         """Escapes and marks of direction are spelt out."""

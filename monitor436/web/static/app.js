@@ -116,6 +116,7 @@ document.getElementById("skip").addEventListener("click", (event) => {
   (main.querySelector("h1") ?? main).focus();
 });
 
+const TURNS = { n: "newer", o: "older" };
 const PLACES = { f: "#/", e: "#/events", p: "#/polls", s: "#/silences" };
 
 function step(by) {
@@ -140,6 +141,8 @@ document.addEventListener("keydown", (event) => {
     if (step(event.key === "ArrowDown" ? 1 : -1)) event.preventDefault();
   } else if (event.key in PLACES && !nav.hidden) {
     location.hash = PLACES[event.key];
+  } else if (event.key in TURNS) {
+    main.querySelector(`[data-turn=${TURNS[event.key]}]`)?.click();
   } else if (event.key === "t") {
     turnTheme();
   } else if (event.key === "?") {

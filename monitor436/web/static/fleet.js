@@ -11,6 +11,7 @@ const LETTERS = { u: "up", l: "late", d: "down", s: "stopped", n: "unknown", w: 
 const KINDS = ["host_found", "host_late", "host_down", "host_up", "host_stopped", "host_rebooted", "host_flapping",
   "host_steady", "isolated", "isolation_over", "check_state", "check_failed", "check_stuck", "check_refused",
   "log_over", "log_silent", "plans_changed", "silence_added", "silence_removed", "acknowledged"];
+const HELD = ["silenced", "acknowledged"];
 const PAGE = 100;
 const COLUMNS = [["", "severity", "State"], ["name", "name", "Host"], ["text", "", "Why"], ["n", "age", "Heard"],
   ["less", "address", "Address"], ["less", "group", "Group"]];
@@ -20,10 +21,11 @@ export function fleet(context) {
   const said = h("h1", { tabindex: "-1" }, "Fleet");
   const lead = h("p.lead");
   const chips = h("div.chips", { role: "group", "aria-label": "Show only" });
+  const holds = h("div.chips", { role: "group", "aria-label": "Show only those that nobody is told of" });
   const groups = h("div.groups");
   const groupSection = h("section", { "aria-labelledby": "groups-title", hidden: true },
     h("div.title", h("h2", { id: "groups-title" }, "Groups"), h("span.dim", "a cell for each host")), groups);
-  const search = h("input", { type: "search", id: "search", placeholder: "Host, address or reason", "aria-label": "Filter hosts",
+  const search = h("input", { type: "search", id: "search", placeholder: "Host, address or group", "aria-label": "Filter hosts",
     value: query.text ?? "", maxlength: 200 });
   const total = h("span.dim");
   const body = h("tbody");
@@ -36,9 +38,9 @@ export function fleet(context) {
     h("div", said, lead), trouble, chips, groupSection,
     h("section", { "aria-labelledby": "hosts-title" },
       h("div.title", h("h2", { id: "hosts-title" }, "Hosts"), total),
-      h("div.filter", { role: "search" }, search), h("div.wide", table), empty, pages)));
+      h("div.filter", { role: "search" }, search, holds), h("div.wide", table), empty, pages)));
 
-  const wanted = () => ({ text: query.text, state: query.state, severity: query.severity, group: query.group,
+  const wanted = () => ({ text: query.text, state: query.state, severity: query.severity, group: query.group, held: query.held,
     sort: query.sort || "-severity", skip: Number(query.skip) || 0, most: PAGE });
   const go = (change) => {
     Object.assign(query, change);
@@ -81,7 +83,9 @@ export function fleet(context) {
         { state: query.state === state ? "" : state, severity: "" })),
       [["critical", "critical"], ["warning", "warning or worse"]].map(([level, text]) => chip(level, text, told.worse[level],
         query.severity === level, { severity: query.severity === level ? "" : level, state: "" })));
-    if (focused) [...chips.children].find((each) => each.dataset.key === focused)?.focus();
+    fill(holds, HELD.map((way) => [way, told.held?.[way] ?? 0]).filter(([way, much]) => much || query.held === way).map(([way, much]) =>
+      chip(way, way, much, query.held === way, { held: query.held === way ? "" : way })));
+    if (focused) [...chips.children, ...holds.children].find((each) => each.dataset.key === focused)?.focus();
     drawGroups(told.groups);
   }
 
@@ -115,7 +119,7 @@ export function fleet(context) {
     fill(total, page.total ? `${count(page.total, "host")}${query.group ? ` of ${query.group}` : ""}` : "");
     table.hidden = page.total === 0;
     empty.hidden = page.total !== 0;
-    fill(empty, query.text || query.state || query.group || query.severity
+    fill(empty, query.text || query.state || query.group || query.severity || query.held
       ? "No host is like that. Esc empties the search." : "Once an agent runs on a host, it appears here.");
     rows(body, page.hosts, (each) => each.name, hostRow);
     const turn = (title, skip, off) => h("button", { type: "button", disabled: off, click: () => go({ skip }) }, title);
@@ -150,7 +154,7 @@ export function fleet(context) {
     clearTimeout(typing);
     typing = setTimeout(() => go({ text: search.value.trim(), skip: 0 }), 200);
   });
-  const clear = () => { search.value = ""; go({ text: "", state: "", severity: "", group: "", skip: 0 }); };
+  const clear = () => { search.value = ""; go({ text: "", state: "", severity: "", group: "", held: "", skip: 0 }); };
   search.addEventListener("keydown", (event) => { if (event.key === "Escape") clear(); });
   const sized = new ResizeObserver(() => { if (Math.abs(groups.clientWidth - drawn) > 8 && drawn) { groups.replaceChildren(); again(); } });
   sized.observe(groups);
@@ -165,7 +169,7 @@ function hostRow(each) {
   return h("tr",
     h("td", h(`span.state.${kind}`, h(`i.pip.${kind}`, { "aria-hidden": "true" }), kind === "unknown" ? "never heard" : kind)),
     h("td.name", h("a.host", { href: `#/host/${encodeURIComponent(each.name)}` }, each.name),
-      each.silenced ? h("span.dim", " silenced") : null, each.acknowledged ? h("span.dim", " acknowledged") : null),
+      each.silenced ? h("span.tag", "silenced") : null, each.acked ? h("span.tag", { title: each.acked }, "acknowledged") : null),
     h("td.text", each.text ?? ""),
     h("td.n.dim", each.state === "unknown" ? "" : each.age < 60 && each.state === "up" ? "now" : span(each.age)),
     h("td.less.dim.mono", each.address ?? ""),

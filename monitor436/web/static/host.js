@@ -22,7 +22,7 @@ export function view(context) {
   const checks = h("tbody");
   const noChecks = h("p.empty", { hidden: true }, "Nothing was told of a check of this host.");
   const checkTable = h("table.stack", h("caption.hidden", "Checks"), h("thead", h("tr",
-    ["State", "Check", "Last told", "Value", "Written in", ""].map((text, at) => h("th", { scope: "col", class: at === 4 ? "less" : "" }, text || h("span.hidden", "Acts"))))), checks);
+    ["State", "Check", "Last told", "Value", "Written in", ""].map((text, at) => h("th", { scope: "col", class: ["", "", "", "n", "less"][at] }, text || h("span.hidden", "Acts"))))), checks);
   const events = h("ol.events.host-events", { "aria-label": "Events of this host, the newest first" });
   const trouble = h("p.notice.critical", { hidden: true, role: "alert" });
   const acts = h("div.acts");
@@ -37,6 +37,10 @@ export function view(context) {
     h("div.title", h("h2", { id: "metrics-title" }, "Metrics"), metricCount),
     h("div.filter", h("div.seg", { role: "group", "aria-label": "Over" }, spans), metric), h("br"), charts, h("div.pages", more));
   const rules = h("div");
+  const datagrams = h("tbody");
+  const came = h("table.snug", h("caption.hidden", "Last datagrams"), h("thead", h("tr",
+    ["Type", "Ago", "Bytes", "From"].map((text, at) => h(at === 1 || at === 2 ? "th.n" : "th", { scope: "col" }, text)))), datagrams);
+  const silent = h("p.empty", { hidden: true }, "None since this server started.");
   fill(context.main, h("div.view",
     h("div.head", h("div", h("p", state), title, lead), acts), trouble, sheet, why, facts,
     h("section", { "aria-labelledby": "checks-title" }, h("div.title", h("h2", { id: "checks-title" }, "Checks")), h("div.wide", checkTable), noChecks),
@@ -44,7 +48,10 @@ export function view(context) {
     h("div.two",
       h("section", { "aria-labelledby": "events-title" }, h("div.title", h("h2", { id: "events-title" }, "Events"),
         h("a", { href: `#/events?host=${encodeURIComponent(name)}` }, "all")), events),
-      h("section", { "aria-labelledby": "plan-title" }, h("div.title", h("h2", { id: "plan-title" }, "Plan")), rules))));
+      h("div.column",
+        h("section", { "aria-labelledby": "plan-title" }, h("div.title", h("h2", { id: "plan-title" }, "Plan")), rules),
+        h("section", { "aria-labelledby": "datagrams-title" }, h("div.title", h("h2", { id: "datagrams-title" }, "Last datagrams"), h("span.dim", "proven to be its own")),
+          h("div.wide", came), silent)))));
 
   function act(kind, check = "") {
     sheet.hidden = false;
@@ -70,8 +77,11 @@ export function view(context) {
       told.heard === false ? "" : `. Last heard ${told.age < 60 ? "just now" : `${span(told.age)} ago`}${told.address ? ` at ${told.address}` : ""}.`);
     fill(why, (told.why ?? []).map((sentence) => h(`li.notice.${["down", "critical"].includes(kind) ? "critical" : "warning"}`, sentence)));
     const about = [["Groups", (told.groups ?? []).join(", ")], ["Machine up", told.up ? span(told.up) : ""], ["Agent", told.version], ["Boot", told.boot], ["Spool", told.fill ? `${number(Math.ceil(told.fill / 1024))} KiB` : "empty"],
-      ["Plan", followed(told.plan)], ["Acknowledged", told.acknowledged], ["Silenced", told.silenced]];
+      ["Plan", followed(told.plan)], ["Acknowledged", told.acked], ["Silenced", told.silence]];
     fill(facts, about.filter(([, text]) => text).map(([label, text]) => h("div", h("dt", label), h("dd", text))));
+    fill(datagrams, (told.datagrams ?? []).map((each) => h("tr", h("th", { scope: "row" }, each.type), h("td.n", ago(each.age)),
+      h("td.n", number(each.bytes)), h("td.mono.dim", each.address))));
+    [came.hidden, silent.hidden] = [!datagrams.children.length, datagrams.children.length > 0];
     const now = `${name} is ${told.state}`;
     if (spoken && spoken !== now) say(now);
     spoken = now;
@@ -85,6 +95,8 @@ export function view(context) {
     rows(checks, list, (each) => each.name, checkRow);
   }
 
+  const ago = (seconds) => (seconds < 120 ? `${seconds.toFixed(1)} s` : span(seconds));
+
   /** The plan that it follows, and the one of the files where that is another. */
   function followed(plan) {
     const short = (digest) => digest.slice(0, 12);
@@ -96,7 +108,7 @@ export function view(context) {
     const state = each.state || "unknown";
     const bad = state === "warning" || state === "critical";
     return h("tr", h("td", h(`span.state.${state}`, h(`i.pip.${state === "ok" ? "up" : state}`, { "aria-hidden": "true" }), state === "unknown" ? "nothing told" : state)),
-      h("th", { scope: "row" }, each.name, each.acknowledged ? h("span.dim", ` acknowledged: ${each.acknowledged}`) : null, each.silenced ? h("span.dim", " silenced") : null),
+      h("th", { scope: "row" }, each.name, each.silenced ? h("span.tag", "silenced") : null, each.acked ? [h("span.tag", "acknowledged"), h("div.dim.note", each.acked)] : null),
       h("td.text", each.text, each.since ? h("span.dim", ` · since ${clock(each.since * 1000)}`) : null),
       h("td.n", measured(each)),
       h("td.less.dim.mono", each.file ? `${each.file}:${each.line}` : ""),
@@ -156,13 +168,10 @@ export function view(context) {
   metric.addEventListener("input", drawCharts);
   more.addEventListener("click", () => { all = true; drawCharts(); });
 
-  /** Its checks, each with who acknowledged it and what silences it. */
-  function held(host, list, quiet) {
-    const acked = new Map((quiet?.acknowledged ?? []).map((each) => [each.check, each.note]));
-    return {
-      acknowledged: acked.get(""), silenced: (quiet?.silences ?? []).filter((each) => !each.check).map((each) => each.text || "yes")[0],
-      checks: list.map((each) => ({ ...each, acknowledged: acked.get(each.name) })),
-    };
+  /** The silence that it is under, in words. */
+  function silence(told, quiet) {
+    const found = (quiet?.silences ?? []).find((each) => each.id === told.silenced);
+    return found ? `until ${clock(found.until * 1000)} by ${found.by}: ${found.text}` : told.silenced;
   }
 
   const again = fresh(async () => {
@@ -170,7 +179,7 @@ export function view(context) {
       const [told, list, quiet] = await Promise.all([api.host(name), api.checks(name), api.silences(name).catch(() => null)]);
       if (context.gone) return;
       trouble.hidden = true;
-      draw({ ...told, ...held(name, list.checks, quiet) });
+      draw({ ...told, checks: list.checks, silence: silence(told, quiet) });
     } catch (problem) {
       if (context.gone) return;
       trouble.hidden = false;

@@ -7,8 +7,9 @@ import { clock } from "./words.js";
 export function line(event) {
   const who = event.host || String(event.id ?? "").split("/")[0];
   const about = [event.kind, event.check].filter(Boolean).join(" ");
-  return h(`li.event.${severity(event)}`,
-    h("time", { datetime: event.time ?? "" }, event.time ? clock(event.time) : ""),
+  const time = event.time ? clock(event.time) : "";
+  return h(`li.event.${severity(event)}${time.includes(" ") ? ".dated" : ""}`,
+    h("time", { datetime: event.time ?? "" }, time),
     h(`span.state.severity.${severity(event)}`, severity(event)),
     h("span.who", event.host ? h("a.host", { href: `#/host/${encodeURIComponent(event.host)}` }, who) : who),
     h("div.body", h("span.text", event.text ?? ""), " ", h("span.kind", about)));

@@ -12,7 +12,7 @@ export function view(context) {
   const trouble = h("p.notice.critical", { hidden: true, role: "alert" });
   const none = h("p.empty", { hidden: true }, "No poll and no sweep is set. docs/polls.md and docs/uptime.md tell how.");
   const list = h("div.view");
-  fill(context.main, h("div.view", h("div", h("h1", { tabindex: "-1" }, "Polls"), h("p.lead", "Status pages, and hosts over ssh, that are asked again and again.")), trouble, none, list));
+  fill(context.main, h("div.view", h("div", h("h1", { tabindex: "-1" }, "Polls and sweeps"), h("p.lead", "Status pages, and hosts over ssh, that are asked again and again.")), trouble, none, list));
   const again = fresh(async () => {
     try {
       const [polls, sweeps] = [(await api.polls()).polls, (await api.sweeps()).sweeps];
@@ -74,7 +74,7 @@ function bars(rounds) {
     const rate = round.targets ? round.well / round.targets : 0;
     const high = Math.max(2, rate * HIGH);
     const kind = round.untrusted ? "doubt" : rate < 0.9 ? "worse" : "";
-    return s("rect", { class: `round ${kind}`, x: at * 4 + (most - shown.length) * 4, y: HIGH - high, width: 3, height: high });
+    return s("rect", { class: `round ${kind}`, x: at * 4, y: HIGH - high, width: 3, height: high });
   }));
 }
 

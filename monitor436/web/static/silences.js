@@ -6,7 +6,7 @@ import { fresh, listen } from "./live.js";
 import { form } from "./quiet.js";
 import { clock, span } from "./words.js";
 
-const KINDS = "silence_added,silence_removed,silence_over,acknowledged,host_up,check_state,check_failed";
+const KINDS = "silence_added,silence_removed,acknowledged,host_up,check_state,check_failed";
 
 export function view(context) {
   const body = h("tbody");
