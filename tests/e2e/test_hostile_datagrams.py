@@ -116,6 +116,8 @@ class HostileDatagramTests(Stage):
         refused = sum(after["refused"].values()) - sum(before["refused"].values())
         self.assertEqual(refused, len(datagrams))
         self.assertEqual(after["heard"], before["heard"])
+        for counters in (before, after):  # on a busy machine the server may tell of its own lag meanwhile
+            counters["state"]["events"].pop("@srv")
         self.assertEqual(after["state"], before["state"])
         self.assertEqual(self.stranger.answers(), [])
 

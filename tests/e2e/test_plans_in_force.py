@@ -88,7 +88,7 @@ class PlanTests(Stage):
         server.kill()
         self.assertEqual(agent.stop(), 0)
         agent.start()
-        eventually(lambda: "the last good plan is in force" in agent.output, 2.0, "it says so")
+        eventually(lambda: "the last good plan is in force" in agent.output, SOON, "it says so")
         agent.write(["line while nobody listens"])
         spool = agent.state / "spool"
         eventually(

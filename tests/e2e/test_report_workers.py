@@ -12,6 +12,7 @@ from typing import Any
 from tests.e2e.patience import eventually
 from tests.e2e.processes import MONITOR436, Process
 from tests.e2e.redis_server import ABSENT, RedisServer
+from tests.e2e.servers import SOON
 
 MIX = ("ok", "ok", "ok", "ok", "slow", "slow", "error", "hang", "refuse", "slow")
 PAGES = 400
@@ -49,9 +50,9 @@ class WorkersTests(unittest.TestCase):
     def test_one_worker_killed_and_one_frozen(self) -> None:
         """Nobody is counted twice and nobody is missing: sums, rates and failures are those of a report from here."""
         through = self.report("through", "--queue", "status", "--redis", self.redis.address)
-        eventually(lambda: "is a worker there?" in through.output, 30.0, "that nobody works is said")
+        eventually(lambda: "is a worker there?" in through.output, SOON, "that nobody works is said")
         workers = {name: self.worker(name) for name in ("w1", "w2", "w3")}
-        eventually(lambda: self._done() > 40, 30.0, "some are asked")
+        eventually(lambda: self._done() > 40, SOON, "some are asked")
         workers["w1"].kill()
         workers["w2"].send(signal.SIGSTOP)
         self.assertEqual(through.ended(), 0, through.output)
