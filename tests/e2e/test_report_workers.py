@@ -15,7 +15,7 @@ from tests.e2e.redis_server import ABSENT, RedisServer
 from tests.e2e.servers import SOON
 
 MIX = ("ok", "ok", "ok", "ok", "slow", "slow", "error", "hang", "refuse", "slow")
-PAGES = 400
+PAGES = 240
 SAME = ("status", "answered", "groups", "reasons", "expected", "by", "columns")
 
 
@@ -40,7 +40,7 @@ class WorkersTests(unittest.TestCase):
         return process
 
     def worker(self, name: str) -> Process:
-        words = ("work", name, "4", "-t", "1", "-r", "0", "--lease", "3s", "--redis", self.redis.address)
+        words = ("work", name, "8", "-t", "1", "-r", "0", "--lease", "3s", "--redis", self.redis.address)
         return self.begin(*words, name=name)
 
     def report(self, name: str, *words: str) -> Process:
@@ -65,6 +65,17 @@ class WorkersTests(unittest.TestCase):
         self.assertEqual({name: found[name] for name in SAME}, {name: expected[name] for name in SAME})
         self.assertEqual(found["answered"]["of"], PAGES)
         self.assertEqual(_failures(found), _failures(expected))
+
+    def test_what_redis_has_lost_is_told_as_lost(self) -> None:
+        """The report ends, and says of whom it knows nothing."""
+        self.worker("w1")
+        through = self.report("through", "--queue", "status", "--redis", self.redis.address)
+        eventually(lambda: self._done() > 40, SOON, "some are asked")
+        self.redis.ask("FLUSHALL")
+        self.assertEqual(through.ended(), 3, through.output)
+        found = _printed(through)
+        self.assertEqual(found["answered"]["of"], PAGES)
+        self.assertGreater(found["reasons"]["lost"], PAGES // 4)
 
     def _done(self) -> int:
         """How many results there are in Redis, or were."""

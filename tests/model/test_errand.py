@@ -51,6 +51,14 @@ class ToldTests(unittest.TestCase):
             b"9" * MOST * 2,
             as_json((TOLD[0]._replace(group=("shop", "2")), 0.1)),
             as_json((TOLD[0]._replace(numbers={"Load": 1}), 0.1)),
+            as_json((TOLD[0]._replace(numbers={"Uptime": 1.7e308}), 0.1)),
+            as_json((TOLD[0]._replace(group=("x" * 201,)), 0.1)),
+            as_json((TOLD[0]._replace(counted=Counted(50, 10)), 0.1)),
+            as_json((TOLD[0]._replace(counted=Counted(0, -10)), 0.1)),
+            as_json((TOLD[0], -0.1)),
+            as_json(Failure("", "", "Refused\n", "", 0.0)),
+            as_json(Failure("", "", "refused", "\x1b[2J", 0.0)),
+            as_json(Failure("", "", "refused", "refuses", -1.0)),
         )
         for body in others:
             told = read_told(body, ASKED, QUESTION)

@@ -406,9 +406,13 @@ class EarlyTests(ProbeCase):
             await turn(0.02)
             self.assertEqual([connection.connected for connection in farm.connections], [0])
             farm.connections.clear()
-            never = probe.begin(farm.target()._replace(host="255.255.255.255"))
-            assert never is not None
-            never.drop()
+            for wrong in ({"host": "255.255.255.255"}, {"host": "::1%lo"}, {"port": 99999}):
+                target = farm.target()._replace(**wrong)
+                never = probe.begin(target)
+                assert never is not None
+                never.drop()
+                failure = await self.failure(probe, target)
+                self.assertEqual((failure.reason, failure.text[:18]), ("unreachable", "cannot be reached:"), wrong)
 
 
 class TlsTests(ProbeCase):

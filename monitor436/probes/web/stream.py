@@ -21,6 +21,7 @@ _FAMILY = {False: socket.AF_INET, True: socket.AF_INET6}
 _KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 AT_A_TIME = 1 << 16  # bytes that are read
 HARD = struct.pack("ii", 1, 0)  # SO_LINGER: what is on its way is dropped
+STOOD = (0, errno.EISCONN, errno.ECONNRESET)  # the last: and the peer has ended it since
 OWN = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)  # this machine is at its end
 
 
@@ -52,12 +53,12 @@ class Stream:
         """What comes of it `protocol` hears, maybe at once; gives why it could not even begin."""
         if self._code == errno.EINPROGRESS:
             self._code = self._connect()  # who is near has answered by now
-        if self._code in (0, errno.EISCONN):
+        if self._code in STOOD:
             self._protocol = protocol
             self._stands()
         elif self._code in (errno.EINPROGRESS, errno.EALREADY):
             self._protocol = protocol
-            self._connecting = True
+            self._code, self._connecting = 0, True
             self._reactor.addWriter(self)
         else:
             self.drop()
@@ -73,8 +74,8 @@ class Stream:
     def _connect(self) -> int:
         try:
             return self._socket.connect_ex(self._where)
-        except OSError as problem:  # an address that is none
-            return problem.errno or errno.EINVAL
+        except (OSError, OverflowError):  # an address that is none, or a port
+            return errno.EINVAL
 
     def write(self, data: bytes) -> None:
         """Send; what the kernel does not take is sent later."""
@@ -131,6 +132,9 @@ class Stream:
         if self._lost:
             return None
         if self._connecting:
+            self._code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if self._code:  # epoll tells of it otherwise, select does not
+                return CONNECTION_LOST
             self._connecting = False
             self._reactor.removeWriter(self)
             self._stands()
@@ -152,7 +156,8 @@ class Stream:
         self._lost = True
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)
-        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if self._connecting else 0
+        if self._connecting:
+            code = self._code or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         self._socket.close()
         if self._connecting:
             self._protocol.connectionFailed(unconnected(code or errno.ECONNABORTED))
