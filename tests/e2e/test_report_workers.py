@@ -50,7 +50,7 @@ class WorkersTests(unittest.TestCase):
     def test_one_worker_killed_and_one_frozen(self) -> None:
         """Nobody is counted twice and nobody is missing: sums, rates and failures are those of a report from here."""
         through = self.report("through", "--queue", "status", "--redis", self.redis.address)
-        eventually(lambda: "is a worker there?" in through.output, SOON, "that nobody works is said")
+        eventually(lambda: "is a worker there" in through.output, SOON, "that nobody works is said")
         workers = {name: self.worker(name) for name in ("w1", "w2", "w3")}
         eventually(lambda: self._done() > 40, SOON, "some are asked")
         workers["w1"].kill()

@@ -1,7 +1,6 @@
 """One round of questions to a fleet that workers on other machines ask, through a queue."""
 
 import secrets
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +23,8 @@ from monitor436.queues.taking import LOOKS, Book, Sink
 WATERMARK = 5000  # targets in the queue
 EVERY = 1.0  # seconds between looks whether anything is left there
 PATIENCE = 5.0  # seconds until it is said that nothing comes
+LONELY = f"""nothing came within {PATIENCE:g} s: is a worker there, or still at another report?
+see monitor436 report work --help"""
 
 
 class Answers(Book):
@@ -69,56 +70,73 @@ def ask_workers(listed: Sequence[Asked], question: Question, queue: Queue, twice
     The seconds of each are those that it took its worker.
     """
     at, began = round(time.time() * 1000), time.monotonic()
-    batch = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
-    jobs = [(str(place), as_json(Errand(each, question))) for place, each in enumerate(listed)]
-    found: dict[int, Told] = {}
-    with progress(len(jobs)) as heard:
-
-        def keep(place: int, body: bytes) -> None:
-            told = found[place] = read_told(body, listed[place], question)
-            heard(isinstance(told, Failure))
-
-        async def work() -> None:
-            answers = Answers(batch, len(jobs), keep)
-            lonely = reactor.callLater(PATIENCE, _nothing_comes, found)
-            sink = Sink(queue, answers, complain, reactor, [batch])
-
-            async def give() -> None:
-                await send(queue, batch, jobs, WATERMARK, int, complain, reactor)
-                await _empty(queue, reactor)
-                answers.over(batch, None)
-
-            both = [Deferred.fromCoroutine(give()), Deferred.fromCoroutine(sink.run())]
-            for each in both:
-                each.addErrback(answers.fail)
-            try:
-                await answers.over_with
-            finally:
-                for each in both:
-                    each.cancel()
-                if lonely.active():
-                    lonely.cancel()
-
-        if jobs and not until_told(work, queue.close, reactor):
+    with progress(len(listed)) as heard:
+        asking = _Asking(listed, question, queue, heard, reactor)
+        if listed and not until_told(asking.run, queue.close, reactor):
             raise click.Abort
-    results = [found.get(place) or _lost(each) for place, each in enumerate(listed)]
+    results = [asking.found.get(place) or _lost(each) for place, each in enumerate(listed)]
     return gathered(results, at, time.monotonic() - began, twice)
 
 
-async def _empty(queue: Queue, clock: Any) -> None:
-    """Nothing is in the queue, at several looks: if something is missing then, Redis has lost it."""
-    looks = 0
-    while looks < LOOKS:
-        await deferLater(clock, EVERY)
+class _Asking:
+    """A batch on its way through workers; `found` is what they told, by the number of the target."""
+
+    def __init__(
+        self,
+        listed: Sequence[Asked],
+        question: Question,
+        queue: Queue,
+        heard: Callable[[bool], object],
+        reactor: Any,
+    ) -> None:
+        self.found: dict[int, Told] = {}
+        self._listed, self._question = listed, question
+        self._queue, self._reactor = queue, reactor
+        self._heard = heard
+        self._away = False
+        self._batch = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+        self._answers = Answers(self._batch, len(listed), self._keep)
+
+    async def run(self) -> None:
+        """Until nothing more will come."""
+        lonely = self._reactor.callLater(PATIENCE, self._is_lonely)
+        sink = Sink(self._queue, self._answers, self._is_away, self._reactor, [self._batch])
+        both = [Deferred.fromCoroutine(self._give()), Deferred.fromCoroutine(sink.run())]
+        for each in both:
+            each.addErrback(self._answers.fail)
         try:
-            looks = 0 if (await queue.depth()).whole else looks + 1
-        except QueueAway:
-            looks = 0
+            await self._answers.over_with
+            await deferLater(self._reactor, 0)  # it is the sink that says so, and nobody can cancel what runs just now
+        finally:
+            for each in both:
+                each.cancel()
+            if lonely.active():
+                lonely.cancel()
 
+    async def _give(self) -> None:
+        """Put all, and then see whether anything is left in the queue: if something is missing then, it is lost."""
+        jobs = [(str(place), as_json(Errand(each, self._question))) for place, each in enumerate(self._listed)]
+        await send(self._queue, self._batch, jobs, WATERMARK, int, self._is_away, self._reactor)
+        looks = 0
+        while looks < LOOKS:
+            await deferLater(self._reactor, EVERY)
+            try:
+                looks = 0 if (await self._queue.depth()).whole else looks + 1
+            except QueueAway:
+                looks = 0
+        self._answers.over(self._batch, None)
 
-def _nothing_comes(found: dict[int, Told]) -> None:
-    if not found:
-        sys.stderr.write(f"nothing came within {PATIENCE:g} s: is a worker there? see monitor436 report work --help\n")
+    def _keep(self, place: int, body: bytes) -> None:
+        told = self.found[place] = read_told(body, self._listed[place], self._question)
+        self._heard(isinstance(told, Failure))
+
+    def _is_away(self, why: str) -> None:
+        self._away = True
+        complain(why)
+
+    def _is_lonely(self) -> None:
+        if not self.found and not self._away:
+            click.echo(LONELY, err=True)
 
 
 def _lost(asked: Asked) -> Failure:
