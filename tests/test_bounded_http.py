@@ -4,8 +4,8 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.protocol import Factory
-from twisted.internet.ssl import PrivateCertificate
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import CertificateOptions, PrivateCertificate
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from monitor436.bounded_http import ASKED, WHOLE, BoundedSite
-from monitor436.model.server.crowd import Crowd
+from monitor436.bounded_http import ASKED, MAX_BODY, SHAKEN, WHOLE, BoundedSite
+from monitor436.model.server.crowd import GRACE, Crowd
 from monitor436.site import make_certificate
 
 REQUEST = b"GET /plan HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -73,13 +73,32 @@ class Guest:
         return bool(self.wire.disconnecting)
 
 
+def greet(guest: Guest, clock: Clock) -> None:
+    """A TLS handshake."""
+    client = TLSMemoryBIOFactory(CertificateOptions(), True, Factory.forProtocol(Protocol), clock)
+    talk, wire = client.buildProtocol(guest.wire.getPeer()), Wire()
+    talk.makeConnection(wire)
+    while said := taken(wire):
+        guest.send(said)
+        if heard := taken(guest.wire):
+            talk.dataReceived(heard)
+        clock.advance(0)
+
+
+def taken(wire: Wire) -> bytes:
+    """What was written since."""
+    data: bytes = wire.value()
+    wire.clear()
+    return data
+
+
 class BoundedTests(SynchronousTestCase):
     """A door without TLS."""
 
     def setUp(self) -> None:
         self.clock, self.page = Clock(), Slow()
         self.crowd = Crowd(most=4, each=2)
-        self.site = BoundedSite(self.page, self.crowd, "door", self.clock)
+        self.site = BoundedSite(self.page, self.crowd, "door", self.clock, self.clock.seconds)
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
 
     def guest(self, address: str = "192.0.2.9") -> Guest:
@@ -136,16 +155,72 @@ class BoundedTests(SynchronousTestCase):
                 guest.leave()
         self.assertEqual(self.crowd.now, 0)
 
-    def test_a_handshake_that_never_begins_ends_like_a_request(self) -> None:
+    def test_a_handshake_has_less_time_than_a_request(self) -> None:
         """And who is one too many gets none, which would cost more than the answer."""
         certificate = PrivateCertificate.loadPEM(make_certificate())
         tls = TLSMemoryBIOFactory(certificate.options(), False, self.site, self.clock)
-        silent, other, refused = (Guest(tls, "192.0.2.9") for _ in range(3))
-        self.assertEqual((silent.cut, other.cut, refused.cut), (False, False, True))
-        self.clock.advance(ASKED)
-        self.assertTrue(silent.cut)
-        for guest in (silent, other, refused):
+        silent, slow, refused = (Guest(tls, "192.0.2.9") for _ in range(3))
+        self.assertEqual((silent.cut, slow.cut, refused.cut), (False, False, True))
+        greet(slow, self.clock)
+        self.clock.advance(SHAKEN)
+        self.assertEqual((silent.cut, slow.cut), (True, False))
+        self.clock.advance(ASKED - SHAKEN)
+        self.assertEqual((slow.cut, self.crowd.late), (True, 2))
+        for guest in (silent, slow, refused):
             guest.leave()
+
+    def test_where_it_is_full_one_who_has_not_asked_gives_way(self) -> None:
+        """Of the address that has most of them; its room is free at once, and it counts as displaced."""
+        hogs = [self.guest("192.0.2.9"), self.guest("192.0.2.9")]
+        others = [self.guest("192.0.2.10"), self.guest("192.0.2.11")]
+        newcomer = self.guest("192.0.2.12")
+        self.assertEqual([guest.cut for guest in (*hogs, *others, newcomer)], [True, False, False, False, False])
+        self.assertEqual((self.crowd.now, self.crowd.displaced, self.crowd.refused), (4, 1, 0))
+        newcomer.send(REQUEST)
+        self.page.asked[0].finish()
+        self.assertTrue(newcomer.closed)
+        hogs[0].leave()
+        self.assertEqual(self.crowd.now, 4)
+
+    def test_one_that_was_answered_well_does_not_give_way(self) -> None:
+        """One that was refused does: it would stay as long as it likes."""
+        well, refused = self.guest("192.0.2.10"), self.guest("192.0.2.11")
+        for guest, code in ((well, 200), (refused, 401)):
+            guest.send(REQUEST)
+            self.page.asked[-1].setResponseCode(code)
+            self.page.asked[-1].finish()
+        self.guest("192.0.2.12"), self.guest("192.0.2.13")
+        self.clock.advance(GRACE)
+        self.guest("192.0.2.14")
+        self.assertEqual((well.cut, refused.cut, self.crowd.displaced), (False, True, 1))
+
+    def test_what_comes_after_a_refusal_is_thrown_away(self) -> None:
+        """Whatever was refused: a stranger would have twisted.web stumble, and fill the log."""
+        chunked = REQUEST.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+        large = b"%x\r\n%s\r\n" % (MAX_BODY + 1, b"x" * (MAX_BODY + 1))
+        long = REQUEST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n")
+        for sent, status in (
+            (b"garbage\r\n\r\n", b"400"),
+            (b"\r\n" * 100, b"400"),
+            (b"x" * 20_000, b"400"),
+            (long, b"413"),
+            (long + b"x" * 9999, b"413"),
+            (chunked + large, b"413"),
+            (chunked + large + b"0\r\n\r\n", b"413"),
+            (chunked + large + large, b"413"),
+            (chunked + large + b"no size\r\n", b"413"),
+        ):
+            guest = Guest(self.site, "192.0.2.9")
+            guest.send(sent)
+            answer = guest.wire.value()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 " + status), answer)
+            self.assertTrue(guest.closed)
+            for rest in (b"\r\n", b"0\r\n\r\n", REQUEST, sent):
+                guest.send(rest)
+            self.assertEqual((guest.wire.value(), answer.count(b"HTTP/1.1 "), self.page.asked), (answer, 1, []))
+            guest.leave()
+            guest.send(REQUEST)
+            self.assertEqual(self.page.asked, [])
 
     def test_there_are_not_more_connections_than_agreed(self) -> None:
         """Until one leaves; nothing is kept of those who are gone."""

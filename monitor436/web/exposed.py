@@ -190,7 +190,8 @@ def server(gauges: Server, degraded: Mapping[str, Callable[[], str]]) -> Source:
         yield "datagrams_refused_total", [((reason,), count) for reason, count in sorted(gauges.refused.items())]
         yield "datagrams_dropped_total", [((), max(0, gauges.drops() - drops_before))]
         yield "door_connections", [((), gauges.crowd.now)]
-        ended = ("refused", gauges.crowd.refused), ("timed_out", gauges.crowd.late)
+        crowd = gauges.crowd
+        ended = ("refused", crowd.refused), ("timed_out", crowd.late), ("displaced", crowd.displaced)
         yield "door_connections_ended_total", [((fate,), count) for fate, count in ended]
         yield "lag_seconds", [((), round(gauges.lag.p99(), 6))]
         yield "syncs_total", [((), gauges.syncs.count)]

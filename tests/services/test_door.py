@@ -1,13 +1,19 @@
 """The TLS door, without TLS: who may pass, and what is answered."""
 
+import random
+import re
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from msgspec import json, structs
 from treq.testing import StubTreq
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
@@ -23,6 +29,32 @@ from monitor436.services.keeper import Keeper
 from monitor436.site import Site
 
 PLAN = b'{"beat":5.0,"checks":[],"late":15.0}'
+STREAMS = 3000  # of bytes, each on a connection of its own
+PIECES = [
+    *[b"POST /join HTTP/1.1\r\n"] * 3,
+    *[b"\r\n", b"Authorization: Bearer TOKEN\r\n", b"Content-Length: 15\r\n", b'\r\n{"name": "web1"}'] * 2,
+    b"GET /plan HTTP/1.1\r\n\r\n",
+    b"GET //[?%ff=&;= HTTP/1.0\r\n",
+    b"GET /agent436.pyz HTTP/1.1\r\nAuthorization: Bearer TOKEN\r\n\r\n",
+    b"garbage\r\n\r\n",
+    b"Authorization: M436 web1 00 0 00 00\r\n",
+    b"Content-Length: 4097\r\n\r\n",
+    b"Content-Length: -1\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Expect: 100-continue\r\n",
+    b"Content-Type: multipart/form-data; boundary=x\r\n",
+    b"Content-Type: application/x-www-form-urlencoded\r\n",
+    b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n',
+    b"Cookie: a=b; ;=c\r\n",
+    b"Host: a\r\n folded\r\n",
+    b": no name\r\n",
+    b"5\r\nhello\r\n",
+    b"1001\r\n" + b"y" * 4097 + b"\r\n",
+    b"ffffffffffffffffffff;x\r\n",
+    b"0\r\n\r\n",
+    b"\xff\x00\r\n",
+    b"z" * 17_000,
+]
 
 
 class DoorTests(SynchronousTestCase):
@@ -46,7 +78,8 @@ class DoorTests(SynchronousTestCase):
         door = DoorService(
             keeper, self.site, joinable, lambda host: PLAN, lambda: b"zip", self.events.extend, ("", 0), None  # type: ignore[arg-type]
         )  # fmt: skip
-        self.http = StubTreq(door.root())
+        self.pages = door.root()
+        self.http = StubTreq(self.pages)
 
     def random(self, size: int) -> bytes:
         """Bytes nobody had before."""
@@ -167,6 +200,33 @@ class DoorTests(SynchronousTestCase):
         channel.dataReceived(b"POST /join HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 5000 + b"\r\nX: y\r\n\r\n")
         self.assertTrue(wire.value().startswith(b"HTTP/1.1 400 "))
         self.assertTrue(wire.disconnecting)
+
+    def test_no_bytes_of_strangers_are_a_traceback(self) -> None:
+        """Whatever they are made of, and wherever they are cut: at most one answer each, and no word in the log."""
+        told: list[LogEvent] = []
+        globalLogPublisher.addObserver(told.append)
+        self.addCleanup(globalLogPublisher.removeObserver, told.append)
+        dice, clock, answers = random.Random(436), Clock(), Counter[bytes]()
+        web = BoundedSite(self.pages, Crowd(10, 10), "door", clock, clock.seconds)
+        pieces = [piece.replace(b"TOKEN", self.token.encode()) for piece in PIECES]
+        for _ in range(STREAMS):
+            channel, wire = web.buildProtocol(None), StringTransport()
+            channel.makeConnection(wire)
+            data = b"".join(dice.choices(pieces, k=dice.randrange(1, 12)))
+            if dice.random() < 0.5:
+                at = dice.randrange(len(data))
+                data = data[:at] + dice.randbytes(dice.randrange(3)) + data[at + 1 :]
+            while data:
+                size = dice.choice((1, 7, 100, 30_000))
+                channel.dataReceived(data[:size])
+                data = data[size:]
+            channel.connectionLost(Failure(ConnectionDone()))
+            channel.dataReceived(b"\r\n" * 3)
+            statuses = re.findall(rb"HTTP/1\.. ([2-5]\d\d) ", wire.value())
+            self.assertLessEqual(len(statuses), 1, wire.value())
+            answers.update(statuses)
+        self.assertEqual((told, clock.getDelayedCalls()), ([], []))
+        self.assertLessEqual({b"200", b"400", b"401", b"404", b"413"}, set(answers), answers)
 
     def test_there_is_nothing_else(self) -> None:
         """Other paths and methods are not found."""

@@ -15,6 +15,7 @@ BAD: How = "bad"
 
 SCARCE = 64 << 20  # bytes: with less than this free, the disk is as good as full
 SHOWN = 5  # names, or problems, in a sentence
+PORTS = {"agents": "agents.port", "door": "plans.port", "http": "http.listen"}  # the setting of each
 # What datagrams are refused for, where that is worth a word; the others are noise that is on every network.
 MEANS = {
     "tag": "under the key of another site, or altered",
@@ -98,9 +99,10 @@ def datagrams(heard: Mapping[str, int], refused: Mapping[str, int], dropped: int
 
 def port(what: str, place: str, held: Held, running: int) -> Finding:
     """A port, `place` as in "0.0.0.0:4360/udp". `running` is the process of this server, 0 if none runs."""
-    setting = f"{what}.port" if what != "door" else "plans.port"
+    setting = PORTS[what]
     if held.problem:
-        return Finding(BAD, what, f"{place} cannot be had: {held.problem} ({setting}, and the address beside it)")
+        beside = "" if what == "http" else ", and the address beside it"
+        return Finding(BAD, what, f"{place} cannot be had: {held.problem} ({setting}{beside})")
     if held.free and running:
         return Finding(BAD, what, f"{place} is free, though the server runs: it has other settings, restart it")
     if held.free:
