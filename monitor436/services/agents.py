@@ -74,9 +74,9 @@ class AgentsProtocol:
         self._event_log = event_log
         self._wanted = wanted
         self._monotonic = monotonic
-        self._greetings = Greetings(server, sessions, enrolment, roster, ledger, event_log, wanted)
         self.credit = Credit()
         self.pace = Pace()
+        self._greetings = Greetings(server, sessions, enrolment, roster, ledger, event_log, wanted, self.pace)
         self._intake = Intake(ledger, event_log, self.credit, self.pace, self._acknowledge)
         self._takes = {
             wire.MAGIC + bytes([wire.VERSION, kind]): take
@@ -168,7 +168,7 @@ class AgentsProtocol:
         beat = read_beat(body)
         news = self._roster.beat(session.name, now, beat.up, beat.fill, beat.plan)
         if news or session.hello is not None:
-            self._met(session, news)
+            self._met(session, news, now)
         self.heard["BEAT"] += 1
         self._answer(session)
 
@@ -189,22 +189,23 @@ class AgentsProtocol:
     def _bye(self, session: AgentSession, body: bytes, now: float) -> None:
         read_nothing(body)
         self._alive(session, now)
-        self._event_log.state(self._roster.stopped(session.name, now))
+        self._state(session.name, self._roster.stopped(session.name, now), now)
         self._sessions.end(session)
         self.heard["BYE"] += 1
 
     def _alive(self, session: AgentSession, now: float) -> None:
         news = self._roster.heard(session.name, now)
         if news or session.hello is not None:
-            self._met(session, news)
+            self._met(session, news, now)
 
-    def _met(self, session: AgentSession, news: Iterable[Event]) -> None:
+    def _met(self, session: AgentSession, news: Iterable[Event], now: float) -> None:
         """State what follows from hearing a host; on the first datagram of a session also what its greeting said."""
         stated = list(news)
         hello, session.hello = session.hello, None
         self._greetings.met(session.name)
         session.datagrams = self._roster.datagrams(session.name)
         if hello is not None:
+            self.pace.took(session.name, 1, now)  # also of one that flaps, of whose coming and going nothing is told
             session.datagrams[0] = session.greeted, wire.HELLO, wire.HELLO_SIZE, session.address
             self._intake.begin(session.name)
             bound = self._enrolment.bind(session.name, session.serial, session.wire.generation, session.mark)
@@ -215,7 +216,13 @@ class AgentsProtocol:
             others = self._roster.spools_of_others(session.name)
             if len(hello.spools) < wire.MAX_LIVE and others is not None:
                 self._ledger.keep_only(session.name, hello.spools + others)
-        self._event_log.state(stated)
+        self._state(session.name, stated, now)
+
+    def _state(self, host: str, events: list[Event], now: float) -> None:
+        """State what a host brought about. It counts as its own events do: coming and going must not fill the file."""
+        if events:
+            self.pace.took(host, len(events), now)
+            self._event_log.state(events)
 
     def _acknowledge(self, session: AgentSession, body: bytes) -> None:
         self._send(session, wire.ACK, body)

@@ -13,6 +13,7 @@ from monitor436.model.keys.enrolment import Enrolment
 from monitor436.model.keys.sessions import AgentSession, Sessions
 from monitor436.model.stream.ledger import Ledger
 from monitor436.model.stream.messages import read_hello
+from monitor436.model.stream.pace import Pace
 from monitor436.services.event_log import EventLog
 from monitor436.udp_port import Address
 
@@ -41,6 +42,7 @@ class Greetings:
         ledger: Ledger,
         event_log: EventLog,
         wanted: Wanted,
+        pace: Pace,
     ) -> None:
         self.move_within = 0.0
         self._server = server
@@ -50,21 +52,26 @@ class Greetings:
         self._ledger = ledger
         self._event_log = event_log
         self._wanted = wanted
+        self._pace = pace
         # Sessions that nobody has spoken in yet, and how many bytes the greeting is still worth.
         self._unmet: dict[str, tuple[AgentSession, int]] = {}
         self._told_refused: set[tuple[str, bytes]] = set()
 
     def answer(self, datagram: bytes, address: Address, now: float) -> bytes:
-        """The WELCOME for a greeting, or b"": an answer is never longer than what it answers. Raises WireError."""
+        """The WELCOME for a greeting, or b"": an answer is never longer than what it answers. Raises WireError;
+        "pace" while too much was stated of the host, whose agent comes again.
+        """
         greeting = wire.open_greeting(datagram)
         secret = self._sessions.authenticate(greeting, datagram)
         hello = read_hello(greeting.body)
         if not self._enrolment.allows(greeting.name, greeting.serial.hex(), greeting.generation):
             self._tell_refused(greeting, address)
             raise wire.WireError("refused")
+        self._roster.knocked(greeting.name, now)
+        if self._pace.part(greeting.name, now) >= 1.0:
+            raise wire.WireError("pace")
         session = self._sessions.greet(greeting, hello, address, secret)
         session.greeted = now
-        self._roster.knocked(greeting.name, now)
         have = {spool: self._ledger.last(greeting.name, spool) for spool in hello.spools}
         about = {"nonce": session.server_nonce.hex(), "plan": self._wanted.digest(greeting.name), "have": have}
         move = {"rekey": True, "within": self.move_within} if session.rekey else {}

@@ -80,6 +80,7 @@ class Intake:
         if taken.gap is not None:
             self._write()  # what came before it
             self._event_log.state([_taken_over(host, message.s, taken.gap)])
+            self._pace.took(host, 1, self._now)
         self._taken.append((host, message, taken.start))
         self._pace.took(host, len(message.e) - taken.start, self._now)
         self._last[session, message.s] = taken.last

@@ -1,21 +1,72 @@
-"""A host whose log runs wild: the events file takes it at a pace, and in the end all of it."""
+"""A host whose log runs wild, and one that comes and goes: the events file takes it at a pace, in the end all of it."""
+
+import json
+import os
+import socket
+import zipfile
+from pathlib import Path
 
 from msgspec import structs
 
+from monitor436.agent import wire
+from monitor436.agent.link.homing import Homing
 from tests.e2e.patience import eventually
-from tests.e2e.servers import SOON, calm
+from tests.e2e.ports import LOOPBACK
+from tests.e2e.servers import SOON, Server, calm
 from tests.e2e.stage import Stage
 
 RATE = 20  # events a second
 LINES = 60 * RATE + 5 * RATE  # what is taken at once, and of five seconds more
+LITTLE = 5  # events a second, so that one who comes and goes soon has all of it
+ANSWERED = 0.05  # seconds in which a greeting is answered on loopback
+AT_ONCE = 50  # rounds between two looks at the events file
+RESTARTS = 40  # stops and reboots after which a host flaps
+
+
+class Restless:
+    """Whoever has the agent file of one host: comes as another boot of it, beats, says goodbye, and again."""
+
+    def __init__(self, file: Path, name: str, port: int) -> None:
+        packed = json.loads(zipfile.ZipFile(file).read("packed.json"))
+        self._key, self._serial = bytes.fromhex(packed["key"]), bytes.fromhex(packed["serial"])
+        self._name = name
+        self._server = LOOPBACK, port
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.settimeout(ANSWERED)
+        self.close = self._socket.close
+        self.rounds = self.refused = 0
+
+    def go_round(self) -> None:
+        """One round, or a greeting that nobody answers."""
+        self.rounds += 1
+        about: dict[str, object] = {"boot": f"{self.rounds:032x}", "version": "1", "spools": []}
+        homing = Homing(self._name, self._serial, 0, self._key, lambda: about, os.urandom)
+        homing.named("srv", self._server)
+        ((hello, _),) = homing.greetings(0.0)
+        self._socket.sendto(hello, self._server)
+        try:
+            while (answer := self._socket.recv(wire.MAX_DATAGRAM))[3] != wire.WELCOME:
+                pass
+        except TimeoutError:
+            self.refused += 1
+            return
+        homing.welcome(wire.open_greeting(answer), answer, self._server, 0.0)
+        session = homing.servers["srv"].session
+        for kind, body in (wire.BEAT, b'{"up":1}'), (wire.BYE, b"{}"):
+            if session is not None:
+                self._socket.sendto(session.seal(kind, body), self._server)
 
 
 class FloodTests(Stage):
+    def taking(self, rate: int) -> Server:
+        """A server that takes so many events a second of one host."""
+        settings = calm()
+        agents = structs.replace(settings.agents, events_each=rate)
+        return self.server(structs.replace(settings, agents=agents)).start()
+
     def test_a_host_that_tells_too_much_is_named_and_waits(self) -> None:
         """Each line is told once in the end, in order; and nobody was called late."""
-        settings = calm()
-        agents = structs.replace(settings.agents, events_each=RATE)
-        server = self.server(structs.replace(settings, agents=agents)).start()
+        server = self.taking(RATE)
         agent = self.joined(server, "web1")
         agent.write([f"line {number}" for number in range(LINES)])
         trouble = server.event(kind="server_trouble")
@@ -24,4 +75,28 @@ class FloodTests(Stage):
         eventually(lambda: len(server.lines("web1")) >= LINES, SOON, "all lines are told")
         self.assertEqual(server.lines("web1"), [f"line {number}" for number in range(LINES)])
         self.assertEqual(server.events(kind="host_late"), [])
+        self.complete(server)
+
+    def test_a_host_that_comes_and_goes_is_named_and_told_of_once(self) -> None:
+        """What it brings about is bounded as what it sends is; another host is heard as ever."""
+        server = self.taking(LITTLE)
+        agent = self.joined(server, "web1")
+        file = self.folder / "web2.pyz"
+        self.assertEqual(server.command("agent", "pack", "--host", "web2", "-o", str(file))[0], 0)
+        restless = Restless(file, "web2", server.settings.agents.port)
+        self.addCleanup(restless.close)
+
+        def named() -> list[str]:
+            for _ in range(AT_ONCE):
+                restless.go_round()
+            return [event["text"] for event in server.events(kind="server_trouble")]
+
+        (trouble,) = eventually(named, SOON, "the host is named")
+        self.assertIn("(web2)", trouble)
+        self.assertGreater(restless.refused, 0)
+        agent.write(["line of another host"])
+        eventually(lambda: server.lines("web1"), SOON, "the other host's line is told")
+        self.assertEqual(len(server.events(host="web2", kind="host_flapping")), 1)
+        self.assertLess(len(server.events(host="web2")), 2 * RESTARTS)
+        self.assertEqual(server.events(host="web1", kind="host_late"), [])
         self.complete(server)

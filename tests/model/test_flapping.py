@@ -8,7 +8,7 @@ from msgspec import structs
 
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
-from monitor436.model.hosts.host import DOWN, UP
+from monitor436.model.hosts.host import DOWN, STOPPED, UP
 from monitor436.model.hosts.roster import Roster
 from monitor436.model.settings.hosts import Heartbeat
 
@@ -140,6 +140,59 @@ class FlappingTests(unittest.TestCase):
             self.told += self.known.stopped("web1", self.now)
             self.beats(5)
         self.assertEqual(self.kinds(), [kinds.HOST_STOPPED, kinds.HOST_UP] * 10)
+
+    def test_nobody_stops_an_agent_forty_times_in_ten_minutes(self) -> None:
+        """That flaps: it is told once, and how it ended when it holds still."""
+        self.kinds()
+        for _ in range(100):
+            self.told += self.known.stopped("web1", self.now)
+            self.beats(5)
+        told = self.told[79]
+        self.assertEqual(
+            self.kinds(), [kinds.HOST_STOPPED, kinds.HOST_UP] * 39 + [kinds.HOST_STOPPED, kinds.HOST_FLAPPING]
+        )
+        self.assertEqual((told.fields["changes"], told.fields["seconds"], told.fields["state"]), (40, 195.0, STOPPED))
+        self.restart()
+        self.beats(600)
+        (steady,) = self.told
+        self.assertEqual((steady.kind, steady.fields["state"], steady.fields["changes"]), (kinds.HOST_STEADY, UP, 4))
+
+    def test_a_stop_is_no_stillness_also_when_nobody_is_to_flap_any_more(self) -> None:
+        """Who flaps when the settings change has ten minutes from its last stir."""
+        self.goes_down_and_comes_back(2)
+        self.known.follow(Heartbeat(flapping_changes=0))
+        self.beats(500)
+        self.kinds()
+        self.told += self.known.stopped("web1", self.now)
+        self.silent(599)
+        self.assertEqual(self.kinds(), [])
+        self.silent(1)
+        self.assertEqual(self.kinds(), [kinds.HOST_STEADY])
+
+    def test_stops_before_and_after_a_stand_still_of_the_server_count_together(self) -> None:
+        """As changes do."""
+        for _ in range(40):
+            self.now += 350.0
+            self.known.excuse(350.0)
+            self.told += self.known.stopped("web1", self.now)
+            self.heard()
+        self.assertEqual(self.kinds()[-1], kinds.HOST_FLAPPING)
+
+    def test_a_boot_id_that_changes_all_the_time_is_told_once_too(self) -> None:
+        """Without any goodbye; whoever is rebooted some times is told of as ever, also over many days."""
+        self.kinds()
+        for number in range(100):
+            self.told += self.known.greeted("web1", f"boot {number}", "1", "10.0.0.1")
+            self.beats(5)
+        self.assertEqual(self.kinds(), [kinds.HOST_REBOOTED] * 40 + [kinds.HOST_FLAPPING])
+        self.beats(700)
+        (steady,) = self.told
+        self.assertEqual((steady.kind, steady.fields["changes"]), (kinds.HOST_STEADY, 99))
+        self.kinds()
+        for number in range(100):
+            self.told += self.known.greeted("web1", f"later {number}", "1", "10.0.0.1")
+            self.beats(20)
+        self.assertEqual(self.kinds(), [kinds.HOST_REBOOTED] * 100)
 
     def test_bounds_are_settings(self) -> None:
         """Nobody flaps if that is what they say."""

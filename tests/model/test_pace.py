@@ -46,3 +46,23 @@ class PaceTests(unittest.TestCase):
         self.pace.rate = 0.0
         self.assertEqual(self.sends("a", 100_000, 0.0, 1), 100_000)
         self.assertEqual((self.pace.held(1.0), self.pace._ahead), ([], {}))
+
+    def test_a_lower_rate_leaves_a_host_as_far_from_its_bound_as_it_was(self) -> None:
+        """One that had half of what it may be ahead still has the other half, counted at the new rate."""
+        self.pace.rate = 1000.0
+        self.pace.took("a", 30_000, 0.0)
+        self.pace.rate = 10.0
+        self.assertEqual((self.pace.part("a", 0.0), self.pace.held(0.0)), (0.5, []))
+        self.assertEqual(self.sends("a", 299, 0.0, 1), 299)
+        self.assertEqual(self.pace.part("a", 1.0 + OVER), 0.0)
+
+    def test_another_rate_holds_nobody_for_longer_than_a_minute(self) -> None:
+        """Whoever was held is taken at the new rate at once; what was counted passes also while there is none."""
+        for rate in (1.0, 1000.0, 0.0):
+            pace = Pace(10.0)
+            pace.took("a", 600, 0.0)
+            pace.rate = rate
+            self.assertEqual(pace.part("a", 0.0), 1.0 if rate else 0.0)
+            pace.took("a", int(rate), 1.0)
+            self.assertEqual(pace.part("a", 1.0), 1.0 if rate else 0.0)
+            self.assertEqual((pace.held(1.0 + OVER), pace._ahead), ([], {}))

@@ -1,22 +1,26 @@
-"""Hosts that go down and come back again and again. Pure: told the time, in monotonic seconds."""
+"""Hosts that go down and come back, or start anew, again and again. Pure: told the time, in monotonic seconds."""
 
 from collections.abc import Iterable, Sequence
 
+A_CHANGE = 10  # stops and reboots that weigh as much as one change: somebody who works there makes a few of them
+
 
 class Turns:
-    """When one host went down or came back: the last times, and how often since it flaps."""
+    """When one host went down or came back: the last times, and how often since it flaps; when it started anew."""
 
-    __slots__ = ("count", "flaps", "moved", "times")
+    __slots__ = ("count", "flaps", "moved", "restarts", "times")
 
     def __init__(self, times: Sequence[float] = (), flaps: bool = False, moved: float = 0.0) -> None:
         self.times = list(times)
         self.flaps = flaps
         self.count = len(self.times)
+        self.restarts: list[float] = []  # the last times, until it flaps
         self.moved = moved  # when it last changed its state in any way
 
 
 class Flapping:
-    """Who flaps: whoever made `changes` changes within some seconds, until it made none for as long.
+    """Who flaps: whoever made `changes` changes within some seconds, until it made none for as long. A stop or a
+    reboot, which is mostly somebody's work, is A_CHANGE-th of one.
 
     Hosts that have not changed for that long cost nothing. With `changes` 0 nobody flaps.
     """
@@ -46,6 +50,24 @@ class Flapping:
         if name in self:
             self._latest(name, now)
 
+    def restarted(self, name: str, now: float) -> tuple[int, float] | None:
+        """A host was stopped or rebooted. If it begins to flap with this: how many times, and in how many seconds."""
+        most = self.changes * A_CHANGE
+        if not most:
+            self.stirred(name, now)
+            return None
+        turns = self._latest(name, now)
+        if turns.flaps:
+            turns.count += 1
+            return None
+        turns.restarts = [*turns.restarts, now][-most:]
+        took = now - turns.restarts[0] if len(turns.restarts) == most else self.within
+        if took >= self.within:
+            return None
+        turns.flaps, turns.count, turns.times = True, most, turns.restarts[-self.changes :]
+        turns.restarts = []
+        return most, took
+
     def steady(self, now: float) -> list[tuple[str, int]]:
         """Who flapped and has held still for long enough, with how often it changed. Costs O(those that did)."""
         still = []
@@ -62,6 +84,7 @@ class Flapping:
         """Nobody was watched for `gap` seconds."""
         for turns in self._turns.values():
             turns.times = [time + gap for time in turns.times]
+            turns.restarts = [time + gap for time in turns.restarts]
             turns.moved += gap
 
     def kept(self, name: str, now: float) -> tuple[bool, tuple[float, ...]]:

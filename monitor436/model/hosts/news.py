@@ -62,7 +62,9 @@ def twice(name: str, addresses: Sequence[str]) -> Event:
 
 
 def flapping(host: Host, changes: int, within: float, still: float) -> Event:
-    """A host went down and came back so often within some seconds that nothing more is told until it holds `still`."""
+    """A host went down and came back, or started anew, so often within some seconds that nothing more is told until it
+    holds `still`.
+    """
     told = f"nothing more about it until it has been in one state for {span(still)}"
     text = f"{host.name} is flapping: {count(changes, 'change')} in {span(within)}, now {host.state}; {told}"
     fields: dict[str, Field] = {"state": host.state, "changes": changes, "seconds": round(within, 1)}

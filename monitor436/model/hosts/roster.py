@@ -90,7 +90,7 @@ class Roster:
         follows = "" if same else self._twins.replaced(name, before, speaker, host.last)
         if follows == "twins":
             return [news.twice(name, sorted({before.address, address}))]
-        return [news.rebooted(name)] if follows and name not in self._verdicts.flapping else []
+        return self._verdicts.rebooted(host, host.last) if follows else []
 
     def spools_of_others(self, name: str) -> list[str] | None:
         """Spools of agents that may speak under this name too, by what is known so far; None if that means any."""

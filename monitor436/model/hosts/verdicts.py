@@ -88,8 +88,11 @@ class Verdicts:
         """An agent said goodbye."""
         self._census.turn(host, STOPPED, now)
         self.isolation.heard(host.name)
-        self.flapping.stirred(host.name, now)
-        return [] if host.name in self.flapping else [news.stopped(host.name)]
+        return self._restarted(host, news.stopped(host.name), now)
+
+    def rebooted(self, host: Host, now: float) -> list[Event]:
+        """A host, which was just heard, came back with another boot id."""
+        return self._restarted(host, news.rebooted(host.name), now)
 
     def rejoined(self, now: float) -> list[Event]:
         """Nothing is held any more, if so."""
@@ -131,4 +134,12 @@ class Verdicts:
         took = self.flapping.turned(host.name, now)
         if took is not None:
             told.append(news.flapping(host, self.flapping.changes, took, self.flapping.within))
+        return told
+
+    def _restarted(self, host: Host, event: Event, now: float) -> list[Event]:
+        """A host was stopped or rebooted: what is told of it."""
+        told = [] if host.name in self.flapping else [event]
+        begun = self.flapping.restarted(host.name, now)
+        if begun is not None:
+            told.append(news.flapping(host, *begun, self.flapping.within))
         return told
