@@ -16,7 +16,7 @@ from monitor436.agent.store.durable import replace
 from monitor436.model import event as kinds
 from monitor436.model.event import Event
 from monitor436.model.settings.status import Status
-from monitor436.model.status.board import Board
+from monitor436.model.status.board import ISOLATION, Board
 from monitor436.model.status.change import Change
 from monitor436.model.status.kept import KeptBoard, kept, restore
 from monitor436.past_events import PastEvents, Place
@@ -116,6 +116,9 @@ class BoardService(Periodic):
         if changes:
             self._dirty = True
             self.tell(None, changes, now, None)
+        for change in changes:
+            if change.subject == ISOLATION:  # the file has its begin, of a run before this one
+                self._state([Event(kind=kinds.ISOLATION_OVER, text=change.text)])
         self.board.silences.expire(self._wall())
         for act in self._acts.read(self.board.acted):
             self._state([act.event()])

@@ -100,42 +100,6 @@ class CheckTests(Seen):
         told = self.told(check("a", "disk", "critical"))
         self.assertEqual(told, [("steady", "a/disk/refused", "info"), ("state", "a/disk", "critical")])
 
-    def test_what_an_agent_does_not_tell_anew_after_a_start_is_over(self) -> None:
-        """In a while: what it tells again was never well, whatever was acknowledged of it."""
-        one, two, refused = (
-            happening("log_unreadable", "warning", "a", path="/1"),
-            happening("log_unreadable", "warning", "a", path="/2"),
-            happening("check_refused", "warning", "a", "disk"),
-        )
-        self.take(*(structs.replace(each, id=f"a/run1/{number}") for number, each in enumerate((one, two, refused))))
-        self.take(happening(kinds.ACKNOWLEDGED, "info", "a", "log /2", by="ann"))
-        self.assertEqual(self.told(structs.replace(happening("agent_started", "info", "a"), id="a/run2/1")), [])
-        self.assertEqual(self.told(structs.replace(two, id="a/run2/2")), [])
-        copy = json.decode(json.encode(kept(self.board, self.now)), type=KeptBoard)
-        for board in (self.board, Board(Status())):
-            if board is not self.board:
-                restore(board, copy, self.now)
-            self.assertEqual(board.turn(self.now + 29), [])
-            over = [(each.kind, str(each.subject), each.severity) for each in board.turn(self.now + 30)]
-            self.assertEqual(over, [("steady", "a: log /1", "info"), ("steady", "a/disk/refused", "info")])
-            self.assertIn("by ann", board.held(Subject("a", "log /2", ":unreadable"), "warning", (), self.now))
-            self.assertEqual(board.turn(self.now + 3600), [])
-
-    def test_so_are_troubles_of_the_server_before_its_last_start(self) -> None:
-        """Those that it keeps nowhere: polls and sweeps say by themselves when they are over."""
-        of_before = (
-            happening(kinds.SERVER_TROUBLE, "warning", trouble="refused", state="begun"),
-            happening(kinds.NOTIFY_FAILED, "warning", notifier="ops", state="failing"),
-            happening(kinds.NOTIFY_FAILED, "warning", notifier="dev", state="failing"),
-            happening(kinds.POLL_FAILED, "critical", poll="shop", application="web", version="2", failing=2, of=2),
-        )
-        self.take(*(structs.replace(each, id=f"@srv/run1/{number}") for number, each in enumerate(of_before)))
-        again = structs.replace(of_before[2], id="@srv/run2/1")  # before the start is told of
-        self.take(again, structs.replace(happening(kinds.SERVER_STARTED, "info"), id="@srv/run2/2"))
-        over = [str(change.subject) for change in self.board.turn(self.now + 180)]
-        self.assertEqual(over, ["this server/trouble refused", "this server/notifier ops"])
-        self.assertEqual(set(self.bad()), {"this server/notifier dev", "this server/poll shop/web 2"})
-
     def test_a_check_that_left_the_plan_is_bad_no_more(self) -> None:
         """Once the server says so."""
         self.take(check("a", "disk", "critical"), happening("log_unreadable", "warning", "a", path="/x"))

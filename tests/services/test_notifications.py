@@ -57,7 +57,7 @@ class House:
         self.away = False
         self.broken = False
         self.plan: list[str] | None = None
-        self.number = 0
+        self.number, self.run = 0, "a"
         self.start()
 
     def start(self) -> None:
@@ -103,7 +103,7 @@ class House:
         stamped = []
         for event in events:
             self.number += 1
-            stamped.append(structs.replace(event, id=f"@srv/a/{self.number}", time=self.at))
+            stamped.append(structs.replace(event, id=f"@srv/{self.run}/{self.number}", time=self.at))
         with open(self.file, "ab") as file:
             file.write(lines(stamped))
         if heard:
@@ -278,6 +278,21 @@ class NotificationsTests(SynchronousTestCase):
             self.assertEqual({str(subject) for subject, _ in house.board.board.standings.bad()}, bad)
             house.passes(600)
         self.assertEqual(sorted(house.told()), [("alarm", "a"), ("alarm", "b/disk"), ("happened", "c/log")])
+
+    def test_what_fell_silent_at_once_before_a_start_is_told_to_be_over_once(self) -> None:
+        """In the file as well, which has its begin; the next time is news again."""
+        house, subject = self.house, "this server/isolation"
+        for run, end in (("b", house.kill), ("c", house.stop)):
+            house.state([happening(kinds.ISOLATED, "critical")])
+            house.passes(20)
+            end()
+            house.clock.advance(600.0)
+            house.start()
+            house.run = run
+            house.state([happening(kinds.SERVER_STARTED, "info")])
+            house.passes(400)
+        self.assertEqual(house.told(), [("alarm", subject), ("recovery", subject)] * 2)
+        self.assertEqual(house.file.read_text().count(f'"{kinds.ISOLATION_OVER}"'), 2)
 
     def test_what_time_does_is_in_the_copy_too(self) -> None:
         """Others read it: it is not to say for ever that a check flaps."""

@@ -8,7 +8,7 @@ from monitor436.model.event import Event, Severity
 from monitor436.model.hosts.host import SEGMENT_LOST
 from monitor436.model.settings.status import Status
 from monitor436.model.status import reading
-from monitor436.model.status.change import UNREADABLE, Change, Kind, Subject
+from monitor436.model.status.change import UNREADABLE, Change, Subject
 from monitor436.model.status.doubts import NOT_AGAIN, Doubts
 from monitor436.model.status.parents import Parents
 from monitor436.model.status.silences import Silences
@@ -16,17 +16,8 @@ from monitor436.model.status.standing import Flaps, Standings
 from monitor436.model.words import count, span
 
 NOTHING: Sequence[Change] = ()
-STATES = {
-    kinds.HOST_FOUND: "up",
-    kinds.HOST_UP: "up",
-    kinds.HOST_LATE: "late",
-    kinds.HOST_DOWN: "down",
-    kinds.HOST_STOPPED: "stopped",
-    kinds.HOST_FLAPPING: "flapping",
-}
-SOFT = {kinds.HOST_LATE}  # not yet anything to be told of
-TURNS: dict[str, Kind] = {kinds.HOST_FLAPPING: "flapping", kinds.HOST_STEADY: "steady"}
 ISOLATION = Subject("", reading.ISOLATION)
+REUNITED = "since the server was started not so many hosts have fallen silent at once"
 BETWEEN = "\x1f"  # the parts of a subject where it is one text
 
 
@@ -57,6 +48,8 @@ class Board:
     def take(self, event: Event, now: float) -> Sequence[Change]:
         """The next event of the file; what changes by it."""
         kind = event.kind
+        if self.doubts.known:
+            self.doubts.heard(event, now)
         if kind == agent.METRIC:
             self.standings.known(event.host, event.check)
             return NOTHING
@@ -72,7 +65,12 @@ class Board:
 
     def turn(self, now: float) -> list[Change]:
         """What time does: whoever flapped and holds still is told of; what was not told anew after a start is over."""
-        changes = self._over(self.doubts.over(self.standings, now), NOT_AGAIN, now)
+        gone = self.doubts.over(self.standings, now)
+        changes = self._over([subject for subject in gone if subject != ISOLATION], NOT_AGAIN, now)
+        isolated = self.standings.part(ISOLATION)
+        if isolated is not None and ISOLATION in gone:  # of a run before this one; who was lost in it has to come back
+            isolated.over = True
+            changes.extend(self._reunited(now, REUNITED))
         for key, turns in self.turns.steady(now):
             subject = Subject(*key.split(BETWEEN, 2))
             part = self.standings.part(subject)
@@ -125,10 +123,10 @@ class Board:
 
     def _host(self, event: Event, now: float) -> Sequence[Change]:
         host = self.standings.host(event.host)
-        state = STATES.get(event.kind) or str(event.fields.get("state", "up"))
+        state = reading.STATES.get(event.kind) or str(event.fields.get("state", "up"))
         host.state, host.since, host.text = state, now, event.text
         host.reason = str(event.fields.get("reason", ""))
-        if event.kind in SOFT:
+        if event.kind in reading.SOFT:
             return NOTHING
         if event.fields.get("reason") == SEGMENT_LOST:
             self.cut.add(event.host)
@@ -140,7 +138,7 @@ class Board:
             self.standings.drop(subject)
         else:
             self.standings.put(subject, event.severity, event, now)
-        kind = TURNS.get(event.kind, "state")
+        kind = reading.TURNS.get(event.kind, "state")
         changed = kind != "state" or was != event.severity
         told = [Change(subject, kind, event.severity, event.text, now, event.tags, event.id)] if changed else []
         return [*told, *self._reunited(now)]
@@ -176,7 +174,7 @@ class Board:
 
     def _started(self, event: Event, now: float) -> Sequence[Change]:
         """What it does not tell anew is over. A server gives whoever was late the whole time once more."""
-        self.doubts.started(self.standings.hosts.get(event.host), event.id, now)
+        self.doubts.started(self.standings.hosts.get(event.host), event, now)
         if event.kind == kinds.SERVER_STARTED:
             self._on_time()
         return NOTHING
@@ -284,7 +282,7 @@ def _key(subject: Subject) -> str:
 
 
 _SPECIAL: dict[str, Callable[[Board, Event, float], Sequence[Change]]] = {
-    **dict.fromkeys([*STATES, kinds.HOST_STEADY], Board._host),
+    **dict.fromkeys([*reading.STATES, kinds.HOST_STEADY], Board._host),
     kinds.ISOLATED: Board._isolated,
     kinds.ISOLATION_OVER: Board._isolation_over,
     kinds.HOST_FORGOTTEN: Board._forgotten,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from monitor436.agent import event as agent
 from monitor436.model import event as kinds
 from monitor436.model.event import Event, Severity
-from monitor436.model.status.change import UNREADABLE
+from monitor436.model.status.change import UNREADABLE, Kind
 
 FAILED, OVER, SILENT, REFUSED, PLAN, REPORTED, UNTRUSTED = (
     ":failed",
@@ -17,6 +17,16 @@ FAILED, OVER, SILENT, REFUSED, PLAN, REPORTED, UNTRUSTED = (
     ":reported",
     ":untrusted",
 )  # what of a check or host is meant, where it is none of its values; values are never spelt with a colon in front
+STATES = {
+    kinds.HOST_FOUND: "up",
+    kinds.HOST_UP: "up",
+    kinds.HOST_LATE: "late",
+    kinds.HOST_DOWN: "down",
+    kinds.HOST_STOPPED: "stopped",
+    kinds.HOST_FLAPPING: "flapping",
+}
+SOFT = {kinds.HOST_LATE}  # not yet anything to be told of
+TURNS: dict[str, Kind] = {kinds.HOST_FLAPPING: "flapping", kinds.HOST_STEADY: "steady"}
 ISOLATION, STORE, PLANS = "isolation", "metrics store", "plans"  # of the server itself
 
 
@@ -32,7 +42,7 @@ def anew(host: str, check: str, of: str) -> bool:
     """Whether whoever tells this tells it anew after a start, if it still is so; a poll keeps what it told."""
     if host:
         return of in (REFUSED, UNREADABLE)
-    return check.startswith(("trouble ", "notifier ")) or check in (STORE, PLANS)
+    return check.startswith(("trouble ", "notifier ")) or check in (STORE, PLANS, ISOLATION)
 
 
 def read(event: Event) -> Reading | None:
