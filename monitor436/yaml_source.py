@@ -24,6 +24,8 @@ _NOT_TEXT = re.compile(
     "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 
+_IN_SINGLE_QUOTES = "; in single quotes a backslash stands for itself, as patterns need it: '\\d+'"
+
 
 class _Node(NamedTuple):
     """A scalar with its text (None where nothing is written), or a list or mapping with its parts (key, value, …)."""
@@ -149,7 +151,8 @@ class _Composer:
         if mark and mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
             return "a tab: YAML is indented with spaces"
         parts = (getattr(wrong, "problem", None), getattr(wrong, "context", None))
-        return "not YAML: " + ", ".join(part for part in parts if part)
+        hint = _IN_SINGLE_QUOTES if parts[0] == "found unknown escape character" else ""
+        return "not YAML: " + ", ".join(part for part in parts if part) + hint
 
     def _mark(self, mark: Any) -> Mark:
         return Mark(self._file, mark.line + 1, mark.column + 1) if mark else Mark(self._file, 1, 1)

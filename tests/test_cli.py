@@ -131,6 +131,28 @@ class CommandTests(CommandCase):
         own = self.call("tail", "-c", self.settings, "--host", "@demo", "--json").output
         self.assertEqual([json.loads(line)["text"] for line in own.splitlines()], ["lag"])
 
+    def test_tail_shows_events_though_the_settings_have_mistakes(self) -> None:
+        """The server runs on with the old ones; without a mapping nobody knows where its events are."""
+        self.init()
+        self.events(Event(time=datetime(2026, 1, 2, tzinfo=UTC), host="web1", kind="log_line", text="a"))
+        (self.folder / "site" / "var" / "events.jsonl").rename(self.folder / "site" / "elsewhere.jsonl")
+        self.settings.write_text("heartbaet: {}\nstate: ../var\nevents: {file: ../elsewhere.jsonl, keep: many}\n")
+        result = self.call("tail", "-c", self.settings)
+        self.assertEqual((result.exit_code, "web1" in result.stdout), (0, True), result.output)
+        self.assertIn('did you mean "heartbeat"?', result.stderr)
+        self.settings.write_text("events: ]\n")
+        self.assertEqual(self.call("tail", "-c", self.settings).exit_code, 2)
+
+    def test_tail_names_hosts_that_nobody_knows(self) -> None:
+        """A slip must not look like silence; a pattern is no name, and a host may have nothing in this file."""
+        self.init()
+        self.events(Event(time=datetime(2026, 1, 2, tzinfo=UTC), host="web1", kind="log_line", text="a", id="@s/a/1"))
+        (self.folder / "site" / "var" / "names.jsonl").write_text('{"name":"db1","serial":"0102030405060708"}\n')
+        for known in ("web1", "db1", "web*"):
+            self.assertEqual(self.call("tail", "-c", self.settings, "--host", known).stderr, "")
+        told = self.call("tail", "-c", self.settings, "--host", "wbe1", "--kind", "log_line").stderr
+        self.assertEqual(told, 'no host is called wbe1; did you mean "web1"?\n')
+
     def test_tail_shows_kinds_checks_and_tags_that_are_asked_for(self) -> None:
         """Metrics only then: they are samples, and there are many."""
         self.init()
@@ -205,6 +227,64 @@ class CommandTests(CommandCase):
             result = self.call(command, "-c", self.settings)
             self.assertEqual(result.exit_code, 1)
             self.assertIn("has the server been started?", result.output)
+
+    def test_what_cannot_be_read_is_a_sentence_with_its_name(self) -> None:
+        """Whatever the command; here folders are in the places of files, which stops root too."""
+        self.init()
+        files = {
+            "events.jsonl": ["tail", "explain web1", "status", "top", "silence list"],
+            "names.jsonl": ["host list", "host forget web1", "host approve web1", "explain web1"],
+            "tokens.jsonl": ["token list", "token new ann --scope read", "token revoke ann"],
+            "roster.json": ["hosts"],
+            "links.jsonl": ["dashboard"],
+        }
+        for name, commands in files.items():
+            path = self.folder / "site" / "var" / name
+            path.mkdir()
+            for command in commands:
+                with self.subTest(command=command):
+                    result = self.call(*command.split(), "-c", self.settings)
+                    self.assertEqual((result.exit_code, result.output), (1, f"Error: {path}: Is a directory\n"))
+            path.rmdir()
+
+    def test_a_list_of_hosts_that_is_none_is_told_of(self) -> None:
+        """It is there, so the server was started."""
+        self.init()
+        (self.folder / "site" / "var" / "roster.json").write_text("{")
+        result = self.call("hosts", "-c", self.settings)
+        self.assertEqual((result.exit_code, "holds no list of hosts" in result.output), (1, True), result.output)
+
+    def test_an_output_that_is_full_is_a_sentence(self) -> None:
+        """Of a command, and of help."""
+        self.init()
+        path = self.folder / "site" / "var" / "roster.json"
+        path.write_bytes(fast.encode(Snapshot(time.time(), "demo", [Seen("web1", "up", 1.0, 60.0)])))
+        for words in (["hosts", "-c", str(self.settings)], ["--help"]):
+            called = [sys.executable, "-c", "from monitor436.cli import main; main()", *words]
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run(called, stdout=full, stderr=subprocess.PIPE, text=True, cwd=HERE)
+            self.assertEqual((done.returncode, done.stderr), (1, "Error: No space left on device\n"))
+
+    def test_no_site_key_is_made_for_an_agent_file_that_has_no_place(self) -> None:
+        """The folder for it is looked at first."""
+        self.init()
+        output = self.folder / "nowhere" / "a.pyz"
+        result = self.call("agent", "pack", "-c", self.settings, "-o", output)
+        self.assertEqual((result.exit_code, result.output), (1, f"Error: {output}: No such file or directory\n"))
+        self.assertFalse((self.folder / "site" / "var" / "site").exists())
+
+    def test_no_token_is_said_to_people_and_an_empty_list_to_scripts(self) -> None:
+        """Silence may mean that nothing was looked at."""
+        self.init()
+        self.assertIn("there is no token", self.call("token", "list", "-c", self.settings).output)
+        self.assertEqual(self.call("token", "list", "--json", "-c", self.settings).output, "[]\n")
+
+    def test_a_server_without_settings_opens_no_log(self) -> None:
+        """What is wrong is the first line, and the only one."""
+        called = [sys.executable, "-c", "from monitor436.cli import main; main()", "run", "-c", "none.yaml"]
+        done = subprocess.run(called, capture_output=True, text=True, cwd=self.folder, env={"PYTHONPATH": str(HERE)})
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertEqual(done.stderr, "none.yaml: cannot be read: No such file or directory\n")
 
 
 class HostTests(CommandCase):

@@ -83,6 +83,26 @@ class PollFilesTests(FolderTests):
         self.assertEqual(check("-c", str(self.settings)).exit_code, 0)
 
 
+class NotifierFilesTests(FolderTests):
+    def test_files_of_notifiers_that_are_not_here_are_noted(self) -> None:
+        """They may be on the server's machine, so the settings are good."""
+        (self.folder / "ca.pem").touch()
+        self.settings.write_text(
+            "notify:\n  mail:\n    ops: {to: [a@b.example], sender: m@b.example, user: m, password_file: pw,"
+            " ca: ca.pem}\n"
+            "  command:\n    page: {argv: [/no/such/program]}\n    ring: {argv: [/bin/sh]}\n"
+            "  routes: {all: {to: [ops, page, ring]}}\n"
+        )
+        result = check("-c", str(self.settings))
+        self.assertEqual((result.exit_code, "good" in result.stdout), (0, True), result.output)
+        [password, program] = result.stderr.splitlines()
+        self.assertIn(f"note: {self.settings}:3:", password)
+        self.assertIn(f"notify.mail.ops.password_file: {self.folder}/pw is not on this machine", password)
+        self.assertIn("notify.command.page.argv: /no/such/program is no program on this machine", program)
+        told = json.loads(check("--json", "-c", str(self.settings)).stdout)
+        self.assertEqual((told["good"], len(told["notes"])), (True, 2))
+
+
 class CorpusTests(FolderTests):
     def test_every_bad_settings_file_is_refused_with_place_and_sentence(self) -> None:
         """Each file names its problems in its first lines; there are no others."""
@@ -144,7 +164,7 @@ class CheckTests(FolderTests):
     def test_json_says_the_same_to_programs(self) -> None:
         """One object: whether it is good, how much was read, and each problem with its parts."""
         good = json.loads(check("--json", "-c", str(self.settings)).stdout)
-        self.assertEqual(good, {"good": True, "plan_files": 1, "checks": 0, "problems": []})
+        self.assertEqual(good, {"good": True, "plan_files": 1, "checks": 0, "problems": [], "notes": []})
         self.settings.write_text("nmae: x\n")
         result = check("--json", "-c", str(self.settings))
         self.assertEqual((result.exit_code, result.stderr), (2, ""))

@@ -410,6 +410,15 @@ class CommandTests(unittest.TestCase):
             examples = blocks(section(self.text, f"monitor436 {heading}"), "sh")
             self.assertTrue(examples and examples[0].startswith(f"monitor436 {heading}"), heading)
 
+    def test_the_help_of_every_command_has_an_example(self) -> None:
+        """Of that command, which would be taken."""
+        for path, command in leaves(main):
+            shown = [line.strip() for line in (command.help or "").splitlines()]
+            found = [line for line in shown if re.search(rf"(^| )monitor436 {path}( |$)", line)]
+            self.assertTrue(found, path)
+            for part in re.findall(rf"monitor436 {path}[^|&#>\n]*", "\n".join(found)):
+                self.assertEqual(command_slips(shlex.split(part)), [], path)
+
     def test_every_option_of_a_command_is_told_and_no_other(self) -> None:
         """Long and short."""
         for path, command in leaves(main):

@@ -91,6 +91,29 @@ class ExplainTests(CommandCase):
         self.assertEqual(self.explain("web1").exit_code, 0)
         self.assertEqual((self.told()["well"], self.told()["why"]), (True, []))
 
+    def test_a_log_that_cannot_be_read_is_not_well(self) -> None:
+        """Its check is bad."""
+        (self.plans / "web1.yaml").write_text("hosts: web1\nchecks: {users: {log: /etc/passwd, match: x}}\n")
+        self.events(self.event("log_unreadable", "warning", text="/etc/passwd is not allowed", path="/etc/passwd"))
+        found = self.explain("web1")
+        self.assertEqual(found.exit_code, 1)
+        self.assertIn("→  warning: /etc/passwd is not allowed", found.output)
+        self.assertRegex(found.output, r"users +warning ")
+
+    def test_a_host_that_was_stopped_is_said_to_be_once(self) -> None:
+        """The reason is the state."""
+        self.seen("stopped")
+        self.events(self.event("host_stopped", reason="stopped"))
+        self.assertIn("web1 is stopped for 1m\n", self.explain("web1").output)
+
+    def test_why_a_host_is_down_claims_nothing_of_others(self) -> None:
+        """They may be down too."""
+        self.seen("down")
+        self.events(self.event("host_down", "critical", reason="silent"))
+        output = self.explain("web1").output
+        self.assertIn("web1 is down for 1m: silent\n", output)
+        self.assertIn("→  it does not answer: look at", output)
+
     def test_scripts_get_everything(self) -> None:
         """With whole events."""
         told = self.told()

@@ -155,6 +155,9 @@ class BeatCommandTests(unittest.TestCase):
             (["--to", "127.0.0.1", "--as", self.folder / "none"], "does not exist"),
             (["--to", "127.0.0.1", "--as", self.file(), "--every", "5"], '"30s"'),
             (["--to", "127.0.0.1", "--as", self.file(), "--every", "2h"], "100ms to 1h"),
+            (["--to", "127.0.0.1:99999", "--as", self.file()], "a port being 1 to 65535, got"),
+            (["--to", "127.0.0.1:x", "--as", self.file()], "a port being 1 to 65535, got"),
+            (["--to", ":4360", "--as", self.file()], "expected HOST or HOST:PORT"),
         ):
             result = self.call(*words)
             self.assertEqual(result.exit_code, 2, result.output)
@@ -166,6 +169,12 @@ class BeatCommandTests(unittest.TestCase):
         path.write_text("hello")
         result = self.call("--to", "127.0.0.1", "--as", path)
         self.assertEqual((result.exit_code, "is not an agent file" in result.output), (1, True), result.output)
+
+    def test_a_server_that_is_not_found_is_named(self) -> None:
+        """A label of more than 63 letters is looked up nowhere."""
+        name = "a" * 64 + ".invalid"
+        result = self.call("--to", name, "--as", self.file())
+        self.assertEqual((result.exit_code, result.output[: len(name) + 8]), (1, f"Error: {name}:"))
 
     def test_a_key_is_for_one_name(self) -> None:
         """Nothing is sent under another one."""

@@ -8,13 +8,18 @@ from typing import Any
 
 from click.testing import CliRunner
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from monitor436.cli.push import push
 from monitor436.cli.pushed.credentials import Certificate, Credentials, Nobody, TokenFile
-from monitor436.cli.pushed.posting import Reply, Unreached
+from monitor436.cli.pushed.posting import Poster, Reply, Trust, Unreached
 from monitor436.cli.pushed.publishing import Publishing, Receiver
+from monitor436.model.metrics.push import Measured
+from monitor436.probes.web.tls import TlsOptions
 
 URL = "http://monitor:4380/api/perf"
 PROBLEM = b'{"title": "Unprocessable Content", "detail": "cpu is \\u001b[31mtoo late"}'
@@ -93,6 +98,17 @@ class ReceiverTests(PublishingCase):
         self.assertIn("details:  Connection refused; 1 sample waits, again in 1 s", self.complained[0])
         self.assertIn("samples wait, again in 4 s", self.complained[2])
         self.assertEqual([line.rpartition("/")[2] for line in self.said], [str(1465001847 + n) for n in range(10)])
+
+    def test_who_asks_once_is_not_told_that_it_is_asked_again(self) -> None:
+        """Nor what waits: the command says at its end what was not published."""
+        receiver = Receiver(
+            URL, "jarvis", self.post, Nobody(), self.said.append, self.complained.append, self.clock.seconds, once=True
+        )
+        self.post.says[URL] = ["Connection refused"]
+        receiver.take(Measured(1465001847, {"cpu": 1.0}))
+        self.assertEqual(
+            self.complained, [f"ERROR:  Publish failed to {URL}/jarvis/1465001847, details:  Connection refused"]
+        )
 
     def test_receivers_do_not_wait_for_each_other(self) -> None:
         """One hangs, one is away, one is well."""
@@ -194,6 +210,26 @@ class CredentialsTests(PublishingCase):
         self.assertEqual(told[0], "no token from https://m/api/token: HTTP status 403: Forbidden")
         self.assertEqual(told[1:], ["https://m/api/token gave no token"] * 2)
         self.assertEqual(len(self.said), 15)
+
+
+class PosterTests(SynchronousTestCase):
+    def test_who_takes_a_request_and_says_nothing_does_not_answer_in_time(self) -> None:
+        """As a plain door that is talked TLS with."""
+        reactor = MemoryReactorClock()
+        told = self.failureResultOf(Deferred.fromCoroutine(self.posted(reactor)), Unreached)
+        self.assertEqual(str(told.value), "no answer within 10 s")
+
+    async def posted(self, reactor: MemoryReactorClock) -> Reply:
+        """What is answered to a request over a connection that only takes."""
+        reply = Deferred.fromCoroutine(Poster(Trust(TlsOptions()), reactor).post("http://192.0.2.1/", {}, b"{}"))
+        [client] = reactor.tcpClients
+        protocol = client[2].buildProtocol(None)
+        transport = StringTransport()
+        protocol.makeConnection(transport)
+        self.assertIn(b"POST / HTTP/1.1", transport.value())
+        reactor.advance(10)
+        protocol.connectionLost(Failure(ConnectionAborted()))
+        return await reply
 
 
 class CommandTests(SynchronousTestCase):

@@ -74,6 +74,15 @@ class CommandTests(unittest.TestCase):
         self.assertEqual(view["hosts"], {"down": 1})
         self.assertEqual(self.run_it("status", "--host", "nobody").exit_code, 0)
 
+    def test_a_name_that_no_host_has_is_told(self) -> None:
+        """A slip must not look like health; a silence is taken even so, as a host may come yet."""
+        for words in (("status", "--host", "web"), ("silence", "add", "--host", "web", "work")):
+            result = self.run_it(*words)
+            self.assertEqual((result.exit_code, result.stderr), (0, 'no host is called web; did you mean "web1"?\n'))
+        self.assertEqual([kind for kind, *_ in self.acts()], ["silence_added"])
+        for known in ("web1", "we*"):
+            self.assertEqual(self.run_it("status", "--host", known).stderr, "")
+
     def test_status_holds_back_what_is_silenced_or_acknowledged(self) -> None:
         """And says how much; --all shows it."""
         until = (NOW + timedelta(hours=1)).timestamp()

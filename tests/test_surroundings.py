@@ -73,6 +73,10 @@ class ProcessTests(FolderCase):
         self.assertEqual(surroundings.holder(4360, "udp", self.folder), 7)
         self.assertEqual(surroundings.holder(4360, "tcp", self.folder), 9)
         self.assertEqual(surroundings.holder(4361, "udp", self.folder), 0)
+        anywhere = TCP.replace("0100007F:1108", "0" * 32 + ":111C").replace("132", "133")
+        (self.folder / "net" / "tcp6").write_text(anywhere)
+        self.process(10, "socket:[27133]")
+        self.assertEqual(surroundings.holder(4380, "tcp", self.folder), 10)
         shutil.rmtree(self.folder / "7")
         self.assertEqual(surroundings.holder(4360, "udp", self.folder), 0)
 

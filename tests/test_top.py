@@ -66,17 +66,31 @@ class TopTests(CommandCase):
         self.assertIn("web1 is down: silent for 18s\\u001b[2J", called.output)
         self.assertNotIn("\x1b[2J", called.output)
 
+    def test_the_last_events_are_shown_from_the_start_also_those_of_a_rotated_file(self) -> None:
+        """The newest above; no metrics, and nothing that is no event."""
+        self.init()
+        path = self.events(UP)
+        path.rename(path.with_name(path.name + ".20261121T080000Z"))
+        path = self.events(DOWN, event(3, "web1", stated.METRIC, "load 1", check="load"))
+        with path.open("ab") as file:
+            file.write(b"nonsense\n")
+        shown = self.call("top", "--once", "-c", self.settings).output.splitlines()
+        self.assertIn("host_down", shown[-2])
+        self.assertIn("host_found", shown[-1])
+        self.assertNotIn("load 1", "".join(shown))
+
     def test_what_comes_is_seen_at_the_next_look_through_rotation(self) -> None:
         """Metrics move the board, and are not shown among the last events."""
         self.init()
         path = self.events(UP)
         seen = Seen(Settings(events=Events(file=str(path)), state=str(path.parent)), path)
         seen.begin()
+        self.assertEqual([each.kind for each in seen._events], [kinds.HOST_FOUND])
         path.rename(path.with_name(path.name + ".20261121T080000Z"))
         metric = event(3, "web1", stated.METRIC, "load 1", check="load")
         self.events(DOWN, metric)
         seen.look()
-        self.assertEqual([each.kind for each in seen._events], [kinds.HOST_DOWN])
+        self.assertEqual([each.kind for each in seen._events], [kinds.HOST_FOUND, kinds.HOST_DOWN])
         self.assertEqual(seen._last, metric.id)
         seen.look()
-        self.assertEqual(len(seen._events), 1)
+        self.assertEqual(len(seen._events), 2)

@@ -6,7 +6,9 @@ from tempfile import TemporaryDirectory
 
 from click.testing import CliRunner
 
+from monitor436.cli.over_ssh.text import hint
 from monitor436.cli.uptime import uptime
+from monitor436.model.sweep.remote import Result
 
 REDIS = ("--redis", "127.0.0.1:1")
 
@@ -33,6 +35,7 @@ class MistakeTests(unittest.TestCase):
         self.refused("expected host:port", "send", str(self.hosts), "5", "--redis", "nonsense")
         self.refused("go with --redis", "send", str(self.hosts), "5", "--redis-tls")
         self.refused("no Redis: give --redis", "send", str(self.hosts), "5", "-c", str(self.settings))
+        self.refused("by --redis HOST:PORT", "send", str(self.hosts), "5", "-c", str(self.settings) + ".none")
         self.refused("must be given, as there is a user", "sink", "rows", *REDIS, "--redis-user", "u")
 
     def test_names_are_those_of_keys(self) -> None:
@@ -52,3 +55,13 @@ class MistakeTests(unittest.TestCase):
     def test_the_file_of_a_sink_can_be_written(self) -> None:
         """Told before anything is taken from the queue."""
         self.refused("No such file", "sink", "/nowhere/rows", *REDIS)
+
+
+class HintTests(unittest.TestCase):
+    """What is said below the summary of a sweep."""
+
+    def test_hosts_whose_key_is_not_known_bring_the_option_for_it(self) -> None:
+        """Unless it was given, or they failed by something else."""
+        refused, strange = (Result("web1", 0.0, 0.1, reason=reason) for reason in ("refused", "host_key"))
+        self.assertIn("--accept-new", hint([refused, strange], False))
+        self.assertEqual([hint([refused, strange], True), hint([refused], False), hint([], False)], ["", "", ""])

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from monitor436.cli.over_ssh.send import refusal
 from monitor436.queues.local import LocalQueue
 from monitor436.queues.queue import Depth, Job, QueueAway, Result
 from monitor436.queues.sending import send
@@ -95,6 +96,26 @@ class SenderTests(Rig):
         self.queue.why = ""
         self.clock.advance(1.0)
         self.successResultOf(sent)
+
+
+class BatchTests(Rig):
+    """What `uptime send` refuses of the names of batches."""
+
+    def refusal(self, batch: str = "", resume: str = "") -> str:
+        """What stands in the way."""
+        return self.successResultOf(ensureDeferred(refusal(self.queue, batch, resume)))
+
+    def test_a_batch_begins_once_and_only_what_began_is_resumed(self) -> None:
+        """The hint is the other option."""
+        self.put("web1")
+        self.assertEqual([self.refusal(), self.refusal(batch="c"), self.refusal(resume="b")], ["", "", ""])
+        self.assertIn("b is there already; go on with it by --resume b", self.refusal(batch="b"))
+        self.assertIn("there is no batch foo; begin one of that name by --batch foo", self.refusal(resume="foo"))
+
+    def test_while_the_queue_is_away_nobody_knows(self) -> None:
+        """It is told of when it is to take jobs."""
+        self.queue.why = "away"
+        self.assertEqual([self.refusal(batch="b"), self.refusal(resume="b")], ["", ""])
 
 
 class WorkerTests(Rig):

@@ -10,11 +10,13 @@ from monitor436.agent.probe.readings import READINGS
 from monitor436.agent.shape import (
     DAY,
     REQUIRED,
+    UNKNOWN_KEY,
     PlanError,
     duration,
     flag,
     items,
     mapping,
+    meant,
     one_of,
     shown,
     text,
@@ -70,6 +72,8 @@ def _log(value: object) -> str:
 
 def _pattern(value: object) -> str:
     pattern = text(MAX_PATTERN)(value)
+    if "\b" in pattern:
+        raise wrong('a backspace, which "\\b" is in double quotes of YAML: write single quotes')
     try:
         re.compile(pattern.encode())  # as bytes: that is how lines and output are matched
     except (re.error, ValueError, RuntimeError, OverflowError, MemoryError) as reason:  # all seen, by version
@@ -230,9 +234,11 @@ def check(value: object) -> "LogCheck | ProcessCheck | CommandCheck | ReadingChe
         raise wrong("expected a mapping, got {}".format(shown(value)))
     kinds = [kind for kind in KINDS if kind in value]
     if len(kinds) != 1:
-        raise wrong(
-            "needs exactly one of log, process, command and reading, has {}".format(" and ".join(kinds) or "none")
-        )
+        several = "needs exactly one of log, process, command and reading, has {}".format(" and ".join(kinds) or "none")
+        known = list(KINDS) + sorted({field for kind in KINDS.values() for field in kind.fields} - set(KINDS))
+        slips = []  # type: list[tuple[tuple[str | int, ...], str]]
+        slips += [((str(key),), UNKNOWN_KEY + "; " + meant(str(key), known)) for key in value if key not in known]
+        raise PlanError(slips or [((), several)])  # of a kind that is misspelt nobody has to hear twice
     kind = KINDS[kinds[0]]
     values = mapping(kind.fields)(value)
     kind.whole(values)

@@ -68,7 +68,7 @@ def _place(server: str) -> None:
 
 
 def stop_on_signals(agent: Agent, selector: selectors.BaseSelector) -> None:
-    """TERM and INT end the loop after the present turn."""
+    """From now on TERM and INT end the loop after the present turn."""
     reads, writes = os.pipe()
     for end in (reads, writes):
         os.set_blocking(end, False)
@@ -80,6 +80,8 @@ def stop_on_signals(agent: Agent, selector: selectors.BaseSelector) -> None:
 
 def run(options: Options, packed: Packed) -> None:
     """The agent, until it is told to stop. Raises StateError, OSError, ValueError."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # until it has joined there is nothing to take leave of
     os.umask(0o077)
     state = State(options.state)
     for file, first in FIRST.items():

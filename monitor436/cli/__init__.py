@@ -1,6 +1,8 @@
 """The `monitor436` command. One module a sub-command; they are imported only when they are called."""
 
 import importlib
+import sys
+from typing import Any
 
 import click
 
@@ -52,6 +54,15 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"monitor436.cli.{name}"), name)
         command.short_help = COMMANDS[name]
         return command
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """As click does it; a file that cannot be used, or an output that is full, is a sentence and status 1."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as problem:  # all but EPIPE, at which click ends without a word: who reads has read enough
+            said = (problem.filename, problem.strerror or problem)
+            click.echo(f"Error: {': '.join(str(each) for each in said if each)}", err=True)
+            sys.exit(1)
 
     def resolve_command(
         self, context: click.Context, args: list[str]

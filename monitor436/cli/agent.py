@@ -45,6 +45,8 @@ def pack(settings: Settings, host: str, output: str | None) -> None:
     if host and not HOST_NAME.match(host):
         raise click.UsageError(f"--host: not a host's name: {host!r} (a-z, 0-9, dot, dash, underscore; at most 63)")
     try:
+        if output not in (None, "-"):
+            Path(output).parent.stat()  # before a key is made for a file that cannot be written
         site = Site(Path(settings.state) / "site")
         token = site.token(time.time(), settings.plans.token_expires)
         ports = settings.agents.port, settings.beacon.port

@@ -41,8 +41,18 @@ class Rhythm(click.ParamType):  # type: ignore[type-arg]
         return every
 
 
+def _server(context: click.Context, param: click.Parameter, value: str) -> str:
+    host, colon, port = value.partition(":")
+    if not host or (colon and not (port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536)):
+        raise click.BadParameter(f"expected HOST or HOST:PORT, a port being 1 to 65535, got {value!r}")
+    return value
+
+
 @click.command()
-@click.option("--to", required=True, metavar="HOST[:PORT]", help="The server. The port is that of the agent file.")
+@click.option(
+    "--to", required=True, metavar="HOST[:PORT]", callback=_server,
+    help="The server. The port is that of the agent file.",
+)  # fmt: skip
 @click.option(
     "--as", "file", required=True, type=click.Path(exists=True, dir_okay=False), metavar="AGENTFILE",
     help="Made by `monitor436 agent pack`: it holds a key (--host NAME) or lets this machine join.",
@@ -65,7 +75,7 @@ def beat(to: str, file: str, name: str, every: float, state: str) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         packed = packed_in(file)
-        address = sockets.resolve(to, packed.port)
+        address = _address(to, packed.port)
         identity, keep = _identity(packed, name, state or default_state(), address)
         if name not in ("", identity.name):
             raise StateError(f"{file} is for {identity.name}, not for {name}")
@@ -90,6 +100,14 @@ def packed_in(path: str) -> Packed:
             return read_packed(zipped.read("packed.json"))
     except (zipfile.BadZipFile, KeyError, OSError):
         raise StateError(f"{path} is not an agent file: make one with `monitor436 agent pack`") from None
+
+
+def _address(to: str, port: int) -> tuple[str, int]:
+    """Where a server is. Raises StateError."""
+    try:
+        return sockets.resolve(to, port)
+    except (OSError, ValueError) as problem:  # ValueError: no name that could be looked up
+        raise StateError(f"{to}: {getattr(problem, 'strerror', None) or problem}") from None
 
 
 def default_state() -> str:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from monitor436.agent.wire import HOST_NAME
-from monitor436.binder import bind
+from monitor436.binder import DEFAULT, bind
 from monitor436.inventory_file import read_inventory_file
 from monitor436.model.plans.planbook import Planbook
 from monitor436.model.settings.polls import Poll
@@ -20,6 +20,11 @@ from monitor436.probes.web.tls import TlsOptions, creators
 from monitor436.yaml_source import read_source
 
 REFUSED = 2  # exit status, as for a wrong command line
+NOTIFIER_FILES = ("password_file", "secret_file", "template", "ca")
+
+config_option = click.option(
+    "-c", "--config", "path", metavar="FILE", default=DEFAULT, show_default=True, help="The settings file."
+)
 
 
 @click.group()
@@ -28,26 +33,34 @@ def config() -> None:
 
 
 @config.command()
-@click.option("-c", "--config", "path", default="etc/monitor436.yaml", show_default=True, help="The settings file.")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def check(path: str, as_json: bool) -> None:
-    """Check the settings and every plan: all problems, each with its place. Exit status 2 if there are any."""
+    """Check the settings and every plan: all problems, each with its place. Exit status 2 if there are any.
+
+    \b
+    monitor436 config check && systemctl reload monitor436-server
+    """
     book, problems = survey(path)
     files, checks = book.size() if book else (0, 0)
+    notes = [] if problems else list(not_here(path))
     if as_json:
-        found = [msgspec.structs.asdict(problem) for problem in problems]
-        click.echo(json.dumps({"good": not problems, "plan_files": files, "checks": checks, "problems": found}))
+        found, noted = ([msgspec.structs.asdict(each) for each in some] for some in (problems, notes))
+        told = {"good": not problems, "plan_files": files, "checks": checks, "problems": found, "notes": noted}
+        click.echo(json.dumps(told))
     elif not problems:
         click.echo(f"{path}: good; {_count(files, 'plan file')}, {_count(checks, 'check')}")
     else:
         for problem in problems:
             click.echo(str(problem), err=True)
+    for note in notes if not as_json else ():
+        click.echo(f"note: {note}", err=True)
     sys.exit(REFUSED if problems else 0)
 
 
 @config.command()
 @click.argument("host")
-@click.option("-c", "--config", "path", default="etc/monitor436.yaml", show_default=True, help="The settings file.")
+@config_option
 def plan(path: str, host: str) -> None:
     """Print the plan of a host as the server serves it: canonical JSON.
 
@@ -87,6 +100,19 @@ def survey(path: str) -> tuple[Planbook | None, list[Problem]]:
     except SettingsError as wrong:
         return None, problems + wrong.problems
     return book, problems
+
+
+def not_here(path: str) -> Iterator[Problem]:
+    """The files that notifiers name in good settings and that are not there: the server may run on another machine."""
+    source = read_source(path)
+    for name, (kind, notifier) in bind(source, Settings, os.path.dirname(path)).notify.named().items():
+        for key in NOTIFIER_FILES:
+            file = getattr(notifier, key, "")
+            if file and not os.path.exists(file):
+                yield source.problem(("notify", kind, name, key), f"{file} is not on this machine")
+        argv = getattr(notifier, "argv", ())
+        if argv and not os.access(argv[0], os.X_OK):
+            yield source.problem(("notify", kind, name, "argv"), f"{argv[0]} is no program on this machine")
 
 
 def _files_of(name: str, poll: Poll, source: Source, base: str) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ def dashboard(settings: Settings, admin: bool, name: str, url: str) -> None:
     secret = secrets.token_urlsafe(BYTES)
     try:
         Links(state / LINKS).make(secret, name or _login(), ("admin",) if admin else ("read",), time.time())
-    except (LinkError, OSError) as problem:
+    except LinkError as problem:
         raise click.ClickException(str(problem)) from None
     click.echo(f"{root}/#/link/{secret}")
     click.echo(f"good once, for {span(LIFE)}; {'may silence and acknowledge' if admin else 'may look'}", err=True)

@@ -21,6 +21,7 @@ from monitor436.model.keys.enrolment import Bound, Enrolment
 from monitor436.model.server import checkup
 from monitor436.model.server.checkup import BAD, NOTE, Finding
 from monitor436.model.server.vitals import Vitals
+from monitor436.model.settings.http import place as http_place
 from monitor436.model.settings.whole import Settings
 from monitor436.model.source import SettingsError
 from monitor436.model.words import count
@@ -97,6 +98,9 @@ def _ports(settings: Settings, running: int) -> Iterator[Finding]:
         if doorway.port:  # 0 is any free one
             place = f"{doorway.address}:{doorway.port}/{kind}"
             yield checkup.port(what, place, surroundings.held(doorway.address, doorway.port, kind), running)
+    address, port = http_place(settings.http.listen) if settings.http.listen else ("", 0)
+    if port:
+        yield checkup.port("http", f"{settings.http.listen}/tcp", surroundings.held(address, port, "tcp"), running)
 
 
 def _site(folder: Path) -> Site | SiteError | None:

@@ -89,7 +89,7 @@ def _dossier(settings: Settings, host: str, most: int) -> tuple[Dossier | None, 
             seen=seen.get(host),
             key=_with_way(enrolment.of(host), state / "site"),
             plan=PlanNow(seen[host].plan if host in seen else "", *wanted, problems),
-            checks=checks_now(history, book.origin(host) if book else None),
+            checks=checks_now(history, book.origin(host) if book else None, _logs(book, host) if book else None),
             found=history.found,
             joined=history.joined,
             turned=history.state,
@@ -99,6 +99,7 @@ def _dossier(settings: Settings, host: str, most: int) -> tuple[Dossier | None, 
             isolated=history.isolated,
             dead=history.dead,
             events=list(history.events),
+            unreadable=list(history.unreadable.values()),
         ),
         known,
     )
@@ -109,6 +110,11 @@ def _book(settings: Settings) -> tuple[Planbook | None, list[str]]:
         return read_planbook(settings.plans.folder, settings.heartbeat.every, settings.heartbeat.late), []
     except SettingsError as wrong:
         return None, [str(problem) for problem in wrong.problems]
+
+
+def _logs(book: Planbook, host: str) -> dict[str, str]:
+    """The paths or patterns of the log checks in a plan, by the name of each."""
+    return {check["name"]: check["log"] for check in json.decode(book.plan(host))["checks"] if "log" in check}
 
 
 def _history(settings: Settings, host: str, most: int) -> History:
@@ -142,7 +148,7 @@ def _tell(kept: Dossier, why: list[str]) -> None:
         head = f"{kept.host} is {kept.state} for {span(seen.lasted + kept.age)}"
     else:
         head = f"{kept.host} was {kept.state}" if seen is not None else f"{kept.host} is {kept.state}"
-    head += f": {kept.reason}" if kept.reason else ""
+    head += f": {kept.reason}" if kept.reason not in ("", kept.state) else ""
     say(click.style(head, fg="green" if kept.state == UP else None if kept.state == STOPPED else "red", bold=True))
     for label, text in _about(kept):
         say(f"  {label:8}  {plain(text)}")

@@ -31,7 +31,11 @@ def host() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def list_names(settings: Settings, waiting: bool, as_json: bool) -> None:
     """List the names of hosts, the machine each belongs to, and how it came: by a join token, approved, or with a key
-    packed into its file; "-" if by none of these at this server. `monitor436 hosts` tells how they are."""
+    packed into its file; "-" if by none of these at this server. `monitor436 hosts` tells how they are.
+
+    \b
+    monitor436 host list --waiting
+    """
     bound = [each for each in _names(settings)[1].names() if not waiting or each.state == "waiting"]
     packed = _packed_serial(settings)
     bound = [structs.replace(each, way=each.came(packed(each.name))) for each in bound]

@@ -26,11 +26,18 @@ def hosts(settings: Settings, as_json: bool, states: tuple[str, ...]) -> None:
     """List the hosts this server knows: state, since when, plan in force, what its spool takes on its disk.
 
     Exit status 0 if every host listed is up or was stopped cleanly, 1 if not, or if the server does not seem to run.
+    `monitor436 explain HOST` tells everything about one.
+
+    \b
+    monitor436 hosts --state down --state late
     """
     path = Path(settings.state) / ROSTER
+    if not path.exists():
+        raise click.ClickException(f"{path} does not exist: has the server been started?")
     snapshot = read_snapshot(path)
     if snapshot is None:
-        raise click.ClickException(f"{path} does not exist: has the server been started?")
+        path.read_bytes()  # whose OSError says why, if it is one
+        raise click.ClickException(f"{path} holds no list of hosts: a server of this version writes it anew")
     listed = [seen for seen in snapshot.hosts if not states or seen.state in states]
     old = time.time() - snapshot.wall
     if as_json:

@@ -51,7 +51,8 @@ def push(
     While a receiver is away, the samples of up to an hour wait for it. Runs until it is interrupted.
 
     \b
-    monitor436 push --this-host $(hostname) --publish http://localhost:4380/api/perf
+    monitor436 token new $(hostname) --scope metrics --host $(hostname) > token        # there
+    monitor436 push --this-host $(hostname) --publish http://localhost:4380/api/perf --token-file token
     """
     if not HOST.fullmatch(host):
         raise click.UsageError("--this-host: expected a name of at most 100 characters without spaces and slashes")
@@ -79,7 +80,7 @@ def push(
         click.echo(line, err=True)
 
     receivers = [
-        Receiver(url, host, poster.post, credentials(url), click.echo, complain, time.monotonic) for url in urls
+        Receiver(url, host, poster.post, credentials(url), click.echo, complain, time.monotonic, once) for url in urls
     ]
     publishing = Publishing(interval, measured, receivers, time.time, reactor)
     _run(publishing, poster, once, reactor)

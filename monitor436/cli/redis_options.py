@@ -78,6 +78,7 @@ def _configured(config: str) -> Redis:
     except SettingsError as wrong:
         for problem in wrong.problems:
             click.echo(str(problem), err=True)
+        click.echo("without settings: say where Redis is by --redis HOST:PORT", err=True)
         raise SystemExit(2) from None
 
 

@@ -11,6 +11,7 @@ from monitor436.cli.acting import act, operator
 from monitor436.cli.lines import say
 from monitor436.cli.settings_option import settings_option
 from monitor436.cli.status import seen, silence_line
+from monitor436.cli.strangers import note_strangers
 from monitor436.model.event import SILENCE_ADDED, SILENCE_REMOVED, Field
 from monitor436.model.settings.whole import Settings
 from monitor436.model.status.silences import MOST, Silence
@@ -49,7 +50,9 @@ def add(settings: Settings, host: str, check: str, tag: str, severity: str | Non
         raise click.UsageError(str(wrong)) from None
     if not 0 < length <= LONGEST:
         raise click.UsageError("a silence lasts longer than nothing, and at most 365d")
-    if len(seen(settings).silences.known) >= MOST:
+    board = seen(settings)
+    note_strangers([host], board.standings.hosts)  # it may come yet
+    if len(board.silences.known) >= MOST:
         raise click.ClickException(f"there are {MOST} silences already: see monitor436 silence list")
     name = secrets.token_hex(4)
     patterns = {"host": host, "check": check, "tag": tag, "severity": severity or ""}
@@ -62,7 +65,11 @@ def add(settings: Settings, host: str, check: str, tag: str, severity: str | Non
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def list_silences(settings: Settings, as_json: bool) -> None:
-    """List what is silenced, the next to end first."""
+    """List what is silenced, the next to end first.
+
+    \b
+    monitor436 silence list
+    """
     known = _known(settings)
     if as_json:
         click.echo(json.encode(known))

@@ -34,6 +34,9 @@ def rotate(settings: Settings) -> None:
     """Make another site key. The one before stays good until `site finish`; agents are moved by themselves.
 
     A server that runs sees it within seconds. Copy the folder to the other servers of the site at once.
+
+    \b
+    monitor436 site rotate
     """
     found = _site(settings)
     try:
@@ -51,6 +54,9 @@ def finish(settings: Settings, force: bool) -> None:
     """Remove the site key before, once no host that this server knows uses it.
 
     Exit status 1, and who is left, if some do. Hosts that are gone for good: monitor436 host forget NAME.
+
+    \b
+    monitor436 site finish
     """
     found = _site(settings)
     if found.keys.before is None:
@@ -74,7 +80,11 @@ def finish(settings: Settings, force: bool) -> None:
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def show(settings: Settings, as_json: bool) -> None:
-    """Show what the site's keys are known by, the pin of its certificate, and which hosts are to be moved."""
+    """Show what the site's keys are known by, the pin of its certificate, and which hosts are to be moved.
+
+    \b
+    monitor436 site show
+    """
     found = _site(settings)
     left = [bound.name for bound in _left(settings, found)] if found.keys.before else []
     before = mark(found.keys.before) if found.keys.before else ""

@@ -12,6 +12,7 @@ from msgspec import json, structs
 from monitor436.acts import ACTS, Acts
 from monitor436.cli.lines import COLOURS, plain, say
 from monitor436.cli.settings_option import settings_option
+from monitor436.cli.strangers import note_strangers
 from monitor436.model.settings.whole import Settings
 from monitor436.model.status.board import Board
 from monitor436.model.status.change import UNREADABLE, Subject
@@ -35,8 +36,13 @@ def status(settings: Settings, as_json: bool, hosts: tuple[str, ...], everything
 
     Exit status 0 if nothing is bad but what is silenced, acknowledged or stands behind something else, 1 if anything
     is.
+
+    \b
+    monitor436 status
+    monitor436 status --host 'web*' --all
     """
     found = seen(settings)
+    note_strangers(hosts, found.standings.hosts)
     now = time.time()
     view = overview(found, now)
     wanted = [each for each in view.troubles if not hosts or any(fnmatchcase(each.host, one) for one in hosts)]

@@ -54,7 +54,8 @@ def _status(process: int, field: str, proc: Path, base: int, default: int) -> in
 
 def held(address: str, port: int, kind: str, proc: Path = PROC) -> Held:
     """Whether a port can be had; `kind` is "udp" or "tcp". It is taken for a moment, and nobody is answered."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as tries:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as tries:
         if kind == "tcp":
             tries.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
         try:
@@ -70,11 +71,7 @@ def held(address: str, port: int, kind: str, proc: Path = PROC) -> Held:
 def holder(port: int, kind: str, proc: Path = PROC) -> int:
     """The process that has a port; 0 if it cannot be seen."""
     ends, sockets = f":{port:04X}", set()
-    try:
-        rows = [line.split() for line in (proc / "net" / kind).read_text().splitlines()[1:]]
-    except OSError:
-        return 0
-    for row in rows:
+    for row in [*_rows(proc / "net" / kind), *_rows(proc / "net" / f"{kind}6")]:
         listens = row[3] in ("07", "0A")  # unconnected, as UDP is; listening
         if row[1].endswith(ends) and listens:
             sockets.add(f"socket:[{row[9]}]")
@@ -85,6 +82,14 @@ def holder(port: int, kind: str, proc: Path = PROC) -> int:
         except OSError:
             continue  # it is gone, or another user's
     return 0
+
+
+def _rows(table: Path) -> list[list[str]]:
+    """The sockets in a table of the kernel, proc(5); none where it has no such table."""
+    try:
+        return [line.split() for line in table.read_text().splitlines()[1:]]
+    except OSError:
+        return []
 
 
 def kept(path: Path, user: int) -> Kept:

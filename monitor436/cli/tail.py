@@ -4,22 +4,62 @@ import fnmatch
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 from msgspec import MsgspecError
 
 from monitor436.agent.event import METRIC
+from monitor436.binder import DEFAULT, bind, load
 from monitor436.cli.lines import RANKS, plain, say, shown, speaker
-from monitor436.cli.settings_option import settings_option
+from monitor436.cli.settings_option import SettingsFile
+from monitor436.cli.strangers import note_strangers
 from monitor436.model.event import KINDS, Event, read_line
 from monitor436.model.settings.whole import Settings
+from monitor436.model.source import SettingsError, Source
+from monitor436.names import Names
+from monitor436.services.liveness import read_snapshot
+from monitor436.state_folder import NAMES, ROSTER
+from monitor436.yaml_source import read_source
 
 POLL = 0.2  # seconds between looks at the file
 
 
+class _Places(SettingsFile):
+    """Settings in which mistakes are told and do no harm: a server that runs goes on, and so do its events."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Settings:
+        try:
+            return value if isinstance(value, Settings) else load(value, Settings)
+        except SettingsError as wrong:
+            found = _places(value)
+            if found is None:
+                return super().convert(value, param, context)
+            for problem in wrong.problems:
+                click.echo(str(problem), err=True)
+            return found
+
+
+def _places(path: str) -> Settings | None:
+    """The defaults, but for where the settings have the state folder and the events file; None if they do not say."""
+    try:
+        source = read_source(path)
+        events = source.tree.get("events") or {}
+        if not isinstance(events, dict):
+            return None
+        tree = {"state": source.tree.get("state"), "events": {"file": events.get("file")}}
+        told = Source(source.file, tree, source.keys, source.values, [])
+        return bind(told, Settings, os.path.dirname(os.path.abspath(path)))
+    except SettingsError:
+        return None
+
+
 @click.command()
-@settings_option
+@click.option(
+    "-c", "--config", "settings", type=_Places(), default=DEFAULT, show_default=True, help="The settings file."
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on as events come, through rotation.")
 @click.option(
     "-n", "--lines", "most", type=click.IntRange(min=0), default=20, show_default=True, help="How many past events."
@@ -55,7 +95,10 @@ def tail(
     if not path.exists():
         raise click.ClickException(f"{path} does not exist: has the server been started?")
 
+    speakers: set[str] = set()
+
     def wanted(event: Event) -> bool:
+        speakers.add(speaker(event))
         return (
             (event.kind in kinds if kinds else event.kind != METRIC)
             and RANKS[event.severity] >= RANKS[severity]
@@ -79,10 +122,23 @@ def tail(
                 past = []
                 if text:
                     say(text)
+                else:
+                    note_strangers(hosts, speakers | _known(settings))
         for each in past:
             say(each)
+        note_strangers(hosts, speakers | _known(settings))
     except KeyboardInterrupt:
         pass
+
+
+def _known(settings: Settings) -> set[str]:
+    """Who may be asked for without having an event in the file."""
+    state = Path(settings.state)
+    snapshot = read_snapshot(state / ROSTER)
+    named = {seen.name for seen in snapshot.hosts} | {f"@{snapshot.server}"} if snapshot else set()
+    with suppress(OSError):
+        named |= {bound.name for bound in Names(state / NAMES).read()}
+    return named
 
 
 def _text(line: bytes, wanted: object, as_json: bool) -> str | None:

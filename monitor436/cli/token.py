@@ -66,7 +66,11 @@ def new(settings: Settings, name: str, scopes: tuple[str, ...], expires: str, ho
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def list_tokens(settings: Settings, as_json: bool) -> None:
-    """List the tokens that are not revoked: name, scopes, when it ends, its host."""
+    """List the tokens that are not revoked: name, scopes, when it ends, its host.
+
+    \b
+    monitor436 token list
+    """
     tokens, now = _file(settings).read().all(), time.time()
     if as_json:
         click.echo(json.encode([{**_plain(each), "expired": not each.good(now)} for each in tokens]))
@@ -74,13 +78,19 @@ def list_tokens(settings: Settings, as_json: bool) -> None:
     for each in tokens:
         ends = ("expired " if not each.good(now) else "until ") + _day(each.expires) if each.expires else NEVER
         click.echo(f"{each.name}  {','.join(each.scopes)}  {ends}  {each.host}".rstrip())
+    if not tokens:
+        click.echo("there is no token: see monitor436 token new --help", err=True)
 
 
 @token.command()
 @settings_option
 @click.argument("names", nargs=-1, required=True, metavar="NAME…")
 def revoke(settings: Settings, names: tuple[str, ...]) -> None:
-    """End tokens at once. A short-lived one that a host got for its certificate ends by itself (http.token_life)."""
+    """End tokens at once. A short-lived one that a host got for its certificate ends by itself (http.token_life).
+
+    \b
+    monitor436 token revoke laptop
+    """
     file = _file(settings)
     known = file.read()
     for name in names:

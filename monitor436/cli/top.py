@@ -6,6 +6,7 @@ from collections import deque
 from pathlib import Path
 
 import click
+from msgspec import MsgspecError
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -14,7 +15,9 @@ from rich.text import Text
 from monitor436.agent.event import METRIC
 from monitor436.cli.lines import COLOURS, plain, speaker
 from monitor436.cli.settings_option import settings_option
-from monitor436.model.event import Event
+from monitor436.event_pages import EventPages
+from monitor436.journal import Journal
+from monitor436.model.event import Event, read_line
 from monitor436.model.settings.whole import Settings
 from monitor436.model.status.board import Board
 from monitor436.model.status.change import Subject
@@ -39,6 +42,9 @@ def top(settings: Settings, every: float, once: bool) -> None:
     """Show hosts and checks by state, what is bad, and the last events, as they change. Ctrl-C ends it.
 
     It reads the server's files, as `monitor436 status` does.
+
+    \b
+    monitor436 top
     """
     file = Path(settings.events.file)
     if not file.exists():
@@ -57,8 +63,6 @@ def top(settings: Settings, every: float, once: bool) -> None:
                 live.update(seen.drawn(console.height), refresh=True)
     except KeyboardInterrupt:
         return
-    except OSError as problem:
-        raise click.ClickException(f"{problem.filename or file}: {problem.strerror}") from None
 
 
 class Seen:
@@ -66,6 +70,9 @@ class Seen:
 
     def __init__(self, settings: Settings, file: Path) -> None:
         self._file = file
+        kept = settings.events
+        journal = Journal(file, kept.rotate_at, kept.rotate_every, kept.keep)
+        self._pages = EventPages(lambda: [*journal.rotated(), file])
         self._keeps = Path(settings.state) / STATUS
         self._board = Board(settings.status)
         self._last = ""
@@ -74,6 +81,7 @@ class Seen:
     def begin(self) -> None:
         """Read what is there."""
         self._last = rebuild(self._board, self._file, self._keeps)[0]
+        self._events.extend(map(read_line, self._pages.before("", EVENTS, _shown).lines))
 
     def look(self) -> None:
         """Read what came since. The place is looked for anew each time: files may have been rotated."""
@@ -82,7 +90,7 @@ class Seen:
         for event, _ in past.after(place) if place or not self._last else ():
             self._board.take(event, now)
             self._last = event.id
-            if event.kind != METRIC:
+            if event.kind != METRIC and event not in self._events:  # it came while the others were read
                 self._events.append(event)
         self._board.turn(now)
 
@@ -98,6 +106,14 @@ class Seen:
         if self._events:
             parts += [Text(), _last_events(self._events)]
         return Group(*parts)
+
+
+def _shown(line: bytes) -> bool:
+    """Whether a line of the events file is shown among the last events."""
+    try:
+        return read_line(line).kind != METRIC
+    except MsgspecError:
+        return False
 
 
 def _head(view: Overview) -> Text:

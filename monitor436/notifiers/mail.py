@@ -60,7 +60,9 @@ class MailNotifier:
         try:
             await running
         except CancelledError:
-            raise NotSent(f"the mail server took longer than {mail.time_limit:g} s") from None
+            raise NotSent(f"took longer than {mail.time_limit:g} s").at(f"{mail.host}:{mail.port}") from None
+        except NotSent as problem:
+            raise problem.at(f"{mail.host}:{mail.port}") from None
         finally:
             if call.active():
                 call.cancel()

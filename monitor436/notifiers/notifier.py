@@ -17,6 +17,10 @@ class NotSent(Exception):
         super().__init__(text)
         self.for_good = for_good
 
+    def at(self, place: str) -> "NotSent":
+        """The same, with where it was."""
+        return NotSent(f"{place}: {self}", self.for_good)
+
 
 class Notifier(Protocol):
     """Hands over one notification at a time. It does not retry: whoever calls does, with the same key.

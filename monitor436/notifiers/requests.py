@@ -54,6 +54,7 @@ class Requests:
 
     def __init__(self, url: str, ca: str, within: float, reactor: Any) -> None:
         self._url = url
+        self._place = _place(url)
         self._ca = ca
         self._within = within
         self._reactor = reactor
@@ -65,7 +66,9 @@ class Requests:
         try:
             return await running
         except CancelledError:
-            raise NotSent(f"no answer within {self._within:g} s") from None
+            raise NotSent(f"no answer within {self._within:g} s").at(self._place) from None
+        except NotSent as problem:
+            raise problem.at(self._place) from None
         finally:
             if call.active():
                 call.cancel()
@@ -120,6 +123,14 @@ def _first(problem: BaseException) -> BaseException:
     """What happened: Twisted's client wraps it, and says in `reasons` what it wraps."""
     reasons = [_first(reason.value) for reason in getattr(problem, "reasons", ())]
     return next((each for each in reasons if isinstance(each, CancelledError)), reasons[0] if reasons else problem)
+
+
+def _place(url: str) -> str:
+    """The host and port in an address, to be told: its path and user may be secrets."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or "an address without a host"
+    except ValueError:
+        return "an address that cannot be read"
 
 
 def _host(url: str) -> str:

@@ -39,19 +39,21 @@ class SyslogNotifier:
         try:
             await running
         except CancelledError:
-            raise NotSent(f"not handed over within {self._syslog.time_limit:g} s") from None
+            raise NotSent(f"not handed over within {self._syslog.time_limit:g} s").at(self._place) from None
         except OSError as problem:
-            raise NotSent(problem.strerror or str(problem)) from None
-        except NotSent:
-            raise
+            raise NotSent(problem.strerror or str(problem)).at(self._place) from None
         except Exception as problem:  # of names and connections
-            raise NotSent(str(problem) or type(problem).__name__) from None
+            raise NotSent(str(problem) or type(problem).__name__).at(self._place) from None
         finally:
             if call.active():
                 call.cancel()
 
     async def restate(self, items: Sequence[Item]) -> None:
         """It is told once."""
+
+    @property
+    def _place(self) -> str:
+        return self._syslog.path if self._syslog.over == "unix" else f"{self._syslog.host}:{self._syslog.port}"
 
     async def _hand_over(self, told: list[bytes]) -> None:
         if self._syslog.over == "tcp":

@@ -57,6 +57,7 @@ class Plans(Periodic):
         self._moving: Stamp | None = None  # seen once; read when it is the same some time later
         self._moved = 0.0  # when it was seen first
         self._served: dict[str, str] = {}  # digests that were told, by host
+        self._refused = False  # what was read last
         self._read_well = False  # until then hosts keep what they have: the empty book is nobody's wish
 
     def startService(self) -> None:
@@ -123,18 +124,22 @@ class Plans(Periodic):
         self.retime(self._every if self._moving is None else still)
 
     def reload(self, folder: str, rhythm: tuple[float, float]) -> None:
-        """Read now, whatever the stamps say."""
+        """Read now, whatever the stamps say. Plans that are what they were are no news."""
         self._folder, self._rhythm = folder, rhythm
         self._stamp = stamp(folder)
-        self._read()
+        self._read(again=True)
 
-    def _read(self) -> None:
+    def _read(self, again: bool = False) -> None:
+        refused, self._refused = self._refused, True
         try:
             book = read_planbook(self._folder, *self._rhythm)
         except SettingsError as wrong:
             text = f"{count(len(wrong.problems), 'mistake')} in the plans, the old ones stay in force: {wrong.told}"
             self.log.error("{text}", text=text)
             self._state([Event(kind=kinds.PLANS_REFUSED, severity="warning", text=text)])
+            return
+        self._refused = False
+        if again and not refused and book.mark() == (self._trial or self.book).mark():
             return
         files, checks = book.size()
         first = ""

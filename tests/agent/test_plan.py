@@ -134,6 +134,10 @@ class ReadTests(RefusalTests):
         self.assert_problem(dict(SYSLOG, severty="info"), ("severty",), 'did you mean "severity"?')
         self.assert_problem(dict(SYSLOG, every="1m"), ("every",), "unknown key")
         self.assertIn('did you mean "checks"?', self.refused({"cheks": []})[0][1])
+        self.assertEqual(
+            self.refused({"checks": [{"name": "x", "proces": "nginx", "user": "www"}]}),
+            [(("checks", 0, "proces"), 'unknown key; did you mean "process"?')],
+        )
 
     def test_a_check_is_of_exactly_one_kind(self) -> None:
         """None and two are slips."""
@@ -150,6 +154,11 @@ class ReadTests(RefusalTests):
             self.refused({"checks": [SYSLOG, ROOT, SYSLOG]}),
             [(("checks", 2, "name"), 'another check is called "syslog errors" too')],
         )
+
+    def test_a_backspace_is_the_border_of_a_word_in_the_wrong_quotes(self) -> None:
+        """It would match nothing, and nobody would be told."""
+        self.assert_problem(dict(SYSLOG, match=["\bERROR"]), ("match", 0), 'a backspace, which "\\b" is in')
+        self.assertEqual(one(dict(SYSLOG, match=["\\bERROR\t"])).match, ("\\bERROR\t",))
 
     def test_logs_are_absolute_paths_or_patterns(self) -> None:
         """Nothing relative, nothing upwards, no folder, no pattern that goes down by itself."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from monitor436.agent.__main__ import COMMANDS
 from tests.e2e.patience import eventually
-from tests.e2e.processes import environment, run
+from tests.e2e.processes import Process, environment, run
 from tests.e2e.servers import SOON, Server
 from tests.e2e.stage import Agent, Stage
 from tests.e2e.test_doors import python36
@@ -316,6 +316,17 @@ class AdminTests(CommandCase):
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(SOON), 130)
             self.assertEqual(process.stdout.read(), b"")
+
+    def test_an_agent_that_has_not_joined_yet_ends_well_when_it_is_told_to(self) -> None:
+        """By either signal; there is no server."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            process = Process([self.file, "--state", self.folder / "new"], self.folder / f"{number}.log")
+            try:
+                process.says("looking for a server", SOON)
+                self.assertEqual(process.stop(number), 0)
+            finally:
+                process.kill()
+            self.assertNotIn("Traceback", process.output)
 
 
 def _listens(pid: int) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import structs
 
 from monitor436.model.settings.rendered import render
+from tests.e2e.patience import eventually
 from tests.e2e.processes import MONITOR436, ROOT, TWISTD, run
 from tests.e2e.servers import SOON, UP, Server
 from tests.e2e.stage import Agent, Stage
@@ -86,6 +87,7 @@ class DoorTests(Stage):
                 self.assertEqual(len(told), 1, output)
                 self.assertTrue(told[0].endswith(f"{what}: 127.0.0.1:{port}/{kind}: Address already in use"), told)
                 self.assertNotIn("Traceback", output)
+                self.assertEqual(f"monitor436 doctor -c {file} tells which" in output, argv[-1] == "run", output)
 
     def test_hup_opens_the_events_file_anew(self) -> None:
         """What was moved away is finished, what comes is in a new file under the old name, and both are one whole."""
@@ -98,7 +100,7 @@ class DoorTests(Stage):
         server.hang_up()
         renewed = Server(self.folder / "view", server.settings)
         renewed.file = server.file
-        renewed.event(kind="plans_changed")
+        eventually(server.file.exists, SOON, "the events file is opened anew")
         agent.write(["line after"])
         renewed.event(host="h1", text="line after")
         self.assertNotIn(b"line after", moved.read_bytes())

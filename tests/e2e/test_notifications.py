@@ -205,17 +205,20 @@ class NotificationTests(Told):
         nowhere = f"http://{LOOPBACK}:{free_port()}/"
         ways = self.by_mail_and_post()
         ways["webhook"]["away"] = Webhook(url=nowhere)
+        closed = free_port()
+        ways["mail"]["gone"] = structs.replace(ways["mail"]["ops"], port=closed)
         ways["command"] = {"page": Command((page,)), "slow": Command((slow,), 1.0), "none": Command(("/no/such",))}
         ways["syslog"] = {over: Syslog(over=over, host=LOOPBACK, port=ports[over]) for over in ("udp", "tcp")}  # type: ignore[arg-type]
         server = self.telling(Notify(**ways))
         status, output = server.command("alert", "test")
         lines = dict(line.partition(" ")[::2] for line in output.splitlines())
-        self.assertEqual((status, len(lines)), (1, 8), output)
+        self.assertEqual((status, len(lines)), (1, 9), output)
         for name in ("ops", "hook", "page", "udp", "tcp"):
             self.assertIn("handed over", lines[name])
         self.assertIn("took longer than 1 s", lines["slow"])
         self.assertIn("No such file", lines["none"])
-        self.assertIn("refused", lines["away"])
+        self.assertIn(f"{nowhere.split('/')[2]}: Connection was refused", lines["away"])
+        self.assertIn(f"localhost:{closed}: Connection was refused", lines["gone"])
         said = (self.folder / "page.txt").read_text()
         self.assertIn("this is a test of notifications", said)
         names = {line.partition("=")[0] for line in said.splitlines() if "=" in line}

@@ -6,6 +6,7 @@ import signal
 import socket
 import unittest
 
+from monitor436.model.settings.http import place
 from tests.e2e.lan import made_lan
 from tests.e2e.patience import eventually
 from tests.e2e.processes import MONITOR436, run
@@ -49,7 +50,7 @@ class DoctorTests(Stage):
             lambda: (each := self.findings(server))["server"][0] == "ok" and each, SOON, "it is seen to run"
         )
         self.assertNotIn("bad", {how for how, _ in found.values()})
-        for what in ("agents", "door"):
+        for what in ("agents", "door", "http"):
             self.assertIn("held by this server", found[what][1])
         self.assertEqual([found[each][0] for each in ("tls", "site", "events", "plans", "space")], ["ok"] * 5)
         server.stop()
@@ -75,6 +76,14 @@ class DoctorTests(Stage):
             how, why = self.findings(server)["agents"]
         self.assertEqual(how, "bad")
         self.assertIn(f"process {os.getpid()}: stop it", why)
+
+    def test_a_port_of_the_http_door_that_another_program_has_is_bad(self) -> None:
+        """The server would not start."""
+        server = self.server()
+        address, port = place(server.settings.http.listen)
+        with socket.create_server((address, port)):
+            how, why = self.findings(server)["http"]
+        self.assertEqual((how, f"{address}:{port}/tcp is held by" in why), ("bad", True))
 
     def test_a_key_that_others_can_read_is_bad(self) -> None:
         """And stays as it is."""

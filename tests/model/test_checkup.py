@@ -77,6 +77,12 @@ class PortTests(unittest.TestCase):
             "Permission denied", checkup.port("agents", PLACE, Held(False, problem="Permission denied"), 0).sentence
         )
 
+    def test_the_http_door_is_one_setting(self) -> None:
+        """Address and port together."""
+        self.assertIn("choose another http.listen", checkup.port("http", PLACE, Held(False, 5, "nginx"), 0).sentence)
+        found = checkup.port("http", PLACE, Held(False, problem="no such address"), 0)
+        self.assertTrue(found.sentence.endswith("cannot be had: no such address (http.listen)"), found.sentence)
+
     def test_the_door_shows_the_certificate_of_the_site(self) -> None:
         """Refused is well too: it took the trouble to say so."""
         self.assertEqual([checkup.door(each, "", PLACE).how for each in ("taken", "refused")], [OK, OK])

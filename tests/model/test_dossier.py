@@ -84,6 +84,20 @@ class HistoryTests(unittest.TestCase):
         self.assertEqual(self.bad(refused, told("agent_started")), [])
         self.assertEqual(self.bad(refused, told("agent_started"), refused), ["warning"])
 
+    def test_a_log_that_cannot_be_read_makes_its_checks_bad_until_it_can_be(self) -> None:
+        """By its path, its pattern, or the folder that it is in; a host that starts says it anew."""
+        path, folder = (told("log_unreadable", "warning", path=each) for each in ("/var/log/a/x.log", "/var/log/b"))
+        logs = {"one": "/var/log/a/x.log", "some": "/var/log/a/*.log", "in b": "/var/log/b/y.log", "else": "/tmp/x.log"}
+        origin = dict.fromkeys(logs, ("all.yaml", 1))
+
+        def bad(*events: Event) -> list[str]:
+            return [check.name for check in checks_now(read(*events), origin, logs) if check.bad]
+
+        self.assertEqual(bad(path, folder), ["one", "some", "in b"])
+        self.assertEqual(bad(path, folder, told("log_unreadable", path="/var/log/a/x.log")), ["in b"])
+        self.assertEqual(bad(path, told("agent_stopped")), ["one", "some"])
+        self.assertEqual(bad(path, folder, told("agent_started")), [])
+
     def test_metrics_are_no_events_to_show_and_others_hosts_events_are_not_read(self) -> None:
         """The last metric is kept for itself."""
         metric = told("metric", check="disk", disk=5)
@@ -175,6 +189,16 @@ class WhyTests(unittest.TestCase):
         checks = checks_now(read(state("critical")), {"disk": ("all.yaml", 1)})
         self.assertEqual(self.why(checks=checks), "critical: disk: check_state disk")
         self.assertFalse(structs.replace(self.kept, checks=checks).well)
+
+    def test_a_log_that_cannot_be_read_is_said_once_and_is_not_well(self) -> None:
+        """However many checks read it."""
+        event = told("log_unreadable", "warning", path="/etc/passwd")
+        history = read(event)
+        origin = {"a": ("all.yaml", 1), "b": ("all.yaml", 2)}
+        checks = checks_now(history, origin, dict.fromkeys(origin, "/etc/passwd"))
+        self.assertEqual([check.state for check in checks], ["warning", "warning"])
+        self.assertEqual(self.why(checks=checks, unreadable=[event]), "warning: log_unreadable")
+        self.assertFalse(structs.replace(self.kept, unreadable=[event]).well)
 
     def test_a_check_is_named_once(self) -> None:
         """Lines of logs do not name theirs, and a text may begin with a longer word."""

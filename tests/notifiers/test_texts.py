@@ -8,14 +8,17 @@ from hypothesis import given
 from hypothesis import settings as pace
 from hypothesis import strategies as st
 from msgspec import structs
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from monitor436.model.notify.notice import Item, Notice
 from monitor436.model.notify.template import fill, unknown
 from monitor436.model.notify.wording import headline, lines, values
-from monitor436.model.settings.notify import Mail
+from monitor436.model.settings.notify import Mail, Syslog, Webhook
 from monitor436.notifiers.mail import message
-from monitor436.notifiers.syslog import line
-from monitor436.notifiers.webhook import signature
+from monitor436.notifiers.notifier import Notifier, NotSent
+from monitor436.notifiers.syslog import SyslogNotifier, line
+from monitor436.notifiers.webhook import WebhookNotifier, signature
 
 AT = 1_800_000_000.0
 MAIL = Mail(to=("a@example.net", "b@example.net"), sender="m@example.net")
@@ -99,6 +102,25 @@ class SyslogTests(unittest.TestCase):
         data = told.decode().partition("[m436@32473 ")[2]
         unescaped = data.replace("\\\\", "").replace('\\"', "").replace("\\]", "")
         self.assertRegex(unescaped, r'\A(\w+="[^"\]]*" ?)+\] ')
+
+
+class PlaceTests(unittest.TestCase):
+    async def failed(self, notifier: Notifier) -> str:
+        """Why it was not handed over."""
+        try:
+            await notifier.send(notice())
+        except NotSent as problem:
+            return str(problem)
+        raise AssertionError("it was handed over")
+
+    def test_what_failed_says_where(self) -> None:
+        """A socket has a path; an address is told without what may be secret in it."""
+        away = Syslog(path="/no/such/socket")
+        syslog = Deferred.fromCoroutine(self.failed(SyslogNotifier("srv", away, Clock())))
+        self.assertEqual(syslog.result, "/no/such/socket: No such file or directory")
+        hook = Webhook(url="https://user:word@hooks.example:8443/T0/secret", ca="/no/such.pem")
+        webhook = Deferred.fromCoroutine(self.failed(WebhookNotifier("srv", hook, Clock())))
+        self.assertEqual(webhook.result, "hooks.example:8443: /no/such.pem: No such file or directory")
 
 
 class WebhookTests(unittest.TestCase):

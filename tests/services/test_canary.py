@@ -65,6 +65,28 @@ class CanaryTests(SynchronousTestCase):
         self.assertEqual(len(set(self.digests())), 1)
         self.assertEqual(self.kinds()[-1], kinds.PLANS_CHANGED)
 
+    def test_a_reload_of_plans_that_are_what_they_were_is_no_news(self) -> None:
+        """Nor does it end a trial or begin one; after mistakes that are mended it is news, and so is an edit."""
+        self.kinds()
+
+        def reload() -> list[str]:
+            self.plans.reload(str(self.folder), (5.0, 15.0))
+            return self.kinds()
+
+        self.assertEqual(reload(), [])
+        self.write("nothing")  # type: ignore[arg-type]
+        self.assertEqual(reload(), [kinds.PLANS_REFUSED])
+        self.write(5)
+        self.assertEqual(reload(), [kinds.PLANS_CHANGED])
+        self.clock.advance(60.0)
+        self.kinds()
+        self.write(6)
+        self.assertEqual(reload(), [kinds.PLANS_CHANGED])
+        self.clock.advance(59.0)
+        self.assertEqual(reload(), [])
+        self.clock.advance(1.0)
+        self.assertEqual((self.kinds(), len(set(self.digests()))), ([kinds.PLANS_CHANGED], 1))
+
     def test_a_refusal_of_the_canary_group_ends_it(self) -> None:
         """It goes back to what it had; the next edit is tried anew."""
         self.edit(6)

@@ -53,8 +53,8 @@ def uptime_send(file: str, watermark: int, batch: str, resume: str, **words: Any
             put = seen
 
         async def work() -> None:
-            if batch and await _known(queue, batch):
-                refused.append(f"--batch: {batch} is there already; go on with it by --resume {batch}")
+            if wrong := await refusal(queue, batch, resume):
+                refused.append(wrong)
                 return
             await send(queue, name, jobs, watermark, heard, complain, reactor)
 
@@ -62,14 +62,23 @@ def uptime_send(file: str, watermark: int, batch: str, resume: str, **words: Any
     if refused:
         raise click.UsageError(refused[0])
     if not whole:
-        click.echo(f"batch {name}: {put:,} of {count(len(jobs), 'host')} sent; go on by --resume {name}", err=True)
+        how = "--resume" if put else "--batch"
+        click.echo(f"batch {name}: {put:,} of {count(len(jobs), 'host')} sent; go on by {how} {name}", err=True)
         sys.exit(1)
     click.echo(f"batch {name}: {count(len(jobs), 'host')} sent")
 
 
-async def _known(queue: Queue, batch: str) -> bool:
-    """Whether the queue has had this batch. One that is away has not: it is told of when it is to take jobs."""
+async def refusal(queue: Queue, batch: str, resume: str) -> str:
+    """Why a batch cannot be begun that is there already, or resumed that is not there; "" if nothing is in the way.
+
+    Nor is there anything while the queue is away: that is told of when it is to take jobs.
+    """
     try:
-        return (await queue.batch(batch)).put > 0
+        known = (await queue.batch(batch or resume)).put > 0 if batch or resume else False
     except QueueAway:
-        return False
+        return ""
+    if batch and known:
+        return f"--batch: {batch} is there already; go on with it by --resume {batch}"
+    if resume and not known:
+        return f"--resume: there is no batch {resume}; begin one of that name by --batch {resume}"
+    return ""

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from monitor436.cli.lines import plain
 from monitor436.cli.over_ssh.options import SshOptions, make_probe, take
-from monitor436.cli.over_ssh.text import print_gathered, print_table, summary
+from monitor436.cli.over_ssh.text import hint, print_gathered, print_table, summary
 from monitor436.cli.reporting.asking import progress
 from monitor436.cli.until_told import until_told
 from monitor436.model.fleet.inventory import Inventory
@@ -54,6 +54,8 @@ def sweep(words: dict[str, Any]) -> None:
     elif not lines:
         print_table(console, results)
     click.echo(summary(results, time.monotonic() - began), err=True)
+    if told := hint(results, options.accept_new):
+        click.echo(told, err=True)
     sys.exit(FAILED if any(each.reason for each in results) else 0)
 
 

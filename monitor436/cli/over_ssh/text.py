@@ -50,6 +50,13 @@ def summary(results: Sequence[Result], seconds: float) -> str:
     )  # fmt: skip
 
 
+def hint(results: Sequence[Result], accepted: bool) -> str:
+    """What may help hosts that failed, in one line; "" for nothing. `accepted`: new keys were believed."""
+    if accepted or all(each.reason != "host_key" for each in results):
+        return ""
+    return "host_key: --accept-new believes hosts that are not known yet, but no key that is another than the known one"
+
+
 def _result(each: Result) -> Text:
     if each.reason:
         return Text(f"{each.reason}: {plain(each.error)}"[:LONGEST], "red")

@@ -126,7 +126,7 @@ def _why(problem: BaseException) -> str:
     if isinstance(problem, SSL.Error):
         said = problem.args[0] if problem.args else []
         return "TLS: " + (", ".join(sorted({str(each[-1]) for each in said})) or "the connection was ended")
-    if isinstance(problem, TimeoutError | ConnectTimeout):
+    if isinstance(problem, TimeoutError | ConnectTimeout | CancelledError):  # what was cut off by the deadline
         return f"no answer within {WITHIN} s"
     if isinstance(problem, ConnectionClosed):
         return "the connection was closed before there was an answer"

@@ -22,7 +22,8 @@ Say = Callable[[str], object]
 class Receiver:
     """Publishes the samples of `host` to one URL, in order and one at a time; those that it cannot deliver wait.
 
-    `say` is told of each success and `complain` of each failure, a line each, as lizmon's monitor wrote them.
+    `say` is told of each success and `complain` of each failure, a line each, as lizmon's monitor wrote them. `once`:
+    nobody will ask again.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Receiver:
         say: Say,
         complain: Say,
         monotonic: Callable[[], float],
+        once: bool = False,
     ) -> None:
         self.backlog = Backlog()
         self.busy: Deferred[None] | None = None
@@ -43,6 +45,7 @@ class Receiver:
         self._say = say
         self._complain = complain
         self._monotonic = monotonic
+        self._once = once
 
     def take(self, sample: Measured) -> None:
         """One more to publish."""
@@ -94,7 +97,8 @@ class Receiver:
         pause = self.backlog.failed(self._monotonic(), wait)
         waits = count(len(self.backlog), "sample waits", "samples wait")
         dropped = f", {self.backlog.dropped} dropped" if self.backlog.dropped else ""
-        self._complain(f"ERROR:  Publish failed to {url}, details:  {why}; {waits}{dropped}, again in {pause:g} s")
+        then = "" if self._once else f"; {waits}{dropped}, again in {pause:g} s"
+        self._complain(f"ERROR:  Publish failed to {url}, details:  {why}{then}")
 
 
 class Publishing(Periodic):

@@ -26,7 +26,7 @@ SHORT = 12  # letters of a digest that are shown
 FULL = 1 << 20  # bytes in a spool that are worth a word
 
 REASONS = {
-    SILENT: "it does not answer, while most others do: the machine, its network or its agent",
+    SILENT: "it does not answer: look at the machine, its network and its agent",
     SEGMENT_LOST: "it fell silent together with many others and stayed away: look at what they have in common",
     NEVER_SEEN: "a plan names it and it was never heard: does an agent run there? On that host: agent436.pyz doctor",
     DUPLICATE_NAME: "two machines have its name and key: empty the state folder of the copy's agent",
@@ -65,6 +65,7 @@ class Dossier(Struct, frozen=True):
     isolated: Event | None
     dead: Event | None
     events: list[Event]
+    unreadable: list[Event] = []
 
     @property
     def state(self) -> str:
@@ -80,8 +81,8 @@ class Dossier(Struct, frozen=True):
 
     @property
     def well(self) -> bool:
-        """Whether it is up, or was stopped cleanly, and none of its checks is bad."""
-        return self.state in (UP, STOPPED) and not any(check.bad for check in self.checks)
+        """Whether it is up, or was stopped cleanly, none of its checks is bad, and each of its logs can be read."""
+        return self.state in (UP, STOPPED) and not self.unreadable and not any(check.bad for check in self.checks)
 
     def why(self) -> list[str]:
         """What is to be known, a sentence each, with what to do; nothing for a host with which all is well."""
@@ -138,8 +139,12 @@ class Dossier(Struct, frozen=True):
                 yield f"{follows}: it comes for it when it is heard again"
 
     def _about_checks(self) -> Iterator[str]:
+        for event in self.unreadable:  # once, however many checks read it
+            yield f"{event.severity}: {event.text}"
         for check in self.checks:
             for event in check.bad:
+                if event.kind == agent.LOG_UNREADABLE:
+                    continue
                 about = "" if _begins_with(event.text, check.name) else f"{check.name}: "
                 yield f"{event.severity}: {about}{event.text}"
 

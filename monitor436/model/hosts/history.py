@@ -1,6 +1,8 @@
 """What the events of one host come to: how it stands with it and with each of its checks. Pure: read event by event."""
 
 from collections import deque
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
@@ -66,7 +68,7 @@ class History:
     `found` is when it was heard for the first time, `joined` its last join, `state` what turned it last, `plan` what it
     said last of its plan, `agent` the last start or stop, `refused` somebody with another key who came since it was
     heard. `isolated` is the event after which verdicts on many hosts wait, if they do; `dead` the one that says of a
-    host that is down that only its agent is dead.
+    host that is down that only its agent is dead. `unreadable` are the logs, by path, that it cannot read at present.
     """
 
     def __init__(self, host: str, most: int) -> None:
@@ -79,6 +81,7 @@ class History:
         self.refused: Event | None = None
         self.isolated: Event | None = None
         self.dead: Event | None = None
+        self.unreadable: dict[str, Event] = {}
         self.checks: dict[str, CheckHistory] = {}
         self.events: deque[Event] = deque(maxlen=most)
 
@@ -111,8 +114,14 @@ class History:
             self.refused = event
         elif event.kind == kinds.AGENT_DEAD:
             self.dead = event
+        elif event.kind == agent.LOG_UNREADABLE:
+            self.unreadable.pop(path := str(event.fields.get("path", "")), None)
+            if event.severity != "info":
+                self.unreadable[path] = event
         elif event.kind in (agent.AGENT_STARTED, agent.AGENT_STOPPED):
             self.agent = event
+            if event.kind == agent.AGENT_STARTED:  # it says anew what it cannot read
+                self.unreadable.clear()
             for check in self.checks.values():  # it says anew what it does not allow
                 check.replanned()
         elif event.kind in (agent.PLAN_IN_FORCE, agent.PLAN_REFUSED):
@@ -137,13 +146,29 @@ class CheckNow(Struct, frozen=True, omit_defaults=True):
     metric: Event | None = None
 
 
-def checks_now(history: History, origin: dict[str, tuple[str, int]] | None) -> list[CheckNow]:
-    """The checks of a plan, in its order, by the file and line of each; without a plan (None) those ever told of."""
+def checks_now(
+    history: History, origin: dict[str, tuple[str, int]] | None, logs: Mapping[str, str] | None = None
+) -> list[CheckNow]:
+    """The checks of a plan, in its order, by the file and line of each; without a plan (None) those ever told of.
+
+    `logs` are the paths or patterns of its log checks: one of a log that cannot be read is as bad as that.
+    """
     found = []
     for name in history.checks if origin is None else origin:
         file, line = (origin or {}).get(name, ("", 0))
         past = history.checks.get(name, CheckHistory())
-        bad = past.bad
+        bad = [*past.bad, *_unread((logs or {}).get(name, ""), history.unreadable.items())]
         state = bad[0].severity if bad else "info" if past.last or past.metric else ""
         found.append(CheckNow(name, file, line, state, bad, past.last, past.metric))
     return found
+
+
+def _unread(log: str, unreadable: Iterable[tuple[str, Event]]) -> list[Event]:
+    """What keeps files of a log, or folders on the way to them, from being read."""
+    parts = log.split("/")
+    steps = ((path, path.split("/"), event) for path, event in unreadable)
+    return [
+        event
+        for path, ways, event in steps
+        if path == log or (len(ways) <= len(parts) and all(map(fnmatchcase, ways, parts)))
+    ]
