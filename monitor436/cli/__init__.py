@@ -1,7 +1,9 @@
 """The `monitor436` command. One module a sub-command; they are imported only when they are called."""
 
 import importlib
+import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -37,6 +39,12 @@ COMMANDS = {
 }
 
 
+def _give_up_output() -> None:
+    """What is left in its buffer would fail once more at the end, in Python's words and with status 120."""
+    with suppress(OSError, ValueError):  # a stream of a test has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Commands(click.Group):
     """Finds a sub-command in the module of its name."""
 
@@ -62,6 +70,8 @@ class Commands(click.Group):
         except OSError as problem:  # all but EPIPE, at which click ends without a word: who reads has read enough
             said = (problem.filename, problem.strerror or problem)
             click.echo(f"Error: {': '.join(str(each) for each in said if each)}", err=True)
+            if problem.filename is None:
+                _give_up_output()
             sys.exit(1)
 
     def resolve_command(
