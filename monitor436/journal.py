@@ -160,8 +160,7 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.open()
         identity, offset = self._synced or (self._identity, 0)
-        if identity == self._identity:
-            self._write_again(offset)
+        self._write_again(offset if identity == self._identity else 0)  # it was begun since, and nothing of it is safe
 
     def _write_again(self, offset: int) -> None:
         if offset >= self._size:

@@ -189,6 +189,20 @@ class JournalTests(unittest.TestCase):
         self.disk.cut_power(self.path)
         self.assertEqual(self.path.read_bytes(), b"a\nb\nc\n")
 
+    def test_a_file_that_was_begun_since_the_last_good_sync_is_made_durable_from_its_first_byte(self) -> None:
+        """It has other bytes than that which was synced."""
+        journal = self.open(rotate_at=1)
+        journal.write(b"a long line that was synced\n")
+        self.disk.broken = "input/output error"
+        with self.assertRaises(OSError):
+            journal.write(b"b\n")
+        self.disk.broken = ""
+        journal.mend()
+        _, lines = journal.recover({"h": {"s": 1}})
+        self.assertEqual(list(lines), [b"b\n"])
+        self.disk.cut_power(self.path)
+        self.assertEqual(self.path.read_bytes(), b"b\n")
+
     def test_what_a_run_left_without_a_good_sync_is_safe_when_the_next_one_has_begun(self) -> None:
         """It ended before the disk worked again. What reads well from memory need not be on the disk, and no sync
         would tell."""
