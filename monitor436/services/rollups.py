@@ -115,6 +115,7 @@ class Rollups(MultiService):
 
     async def read(self, host: str, label: str = "", now: float | None = None) -> list[Series]:
         """The series of a host whose label contains `label`, in whatever case, at the time `now` (epoch seconds)."""
+        await self._once_loaded()
         wall = self._wall() if now is None else now
         own = self.rollup.read(host, label, wall)
         if not self._store.shared:
@@ -129,6 +130,7 @@ class Rollups(MultiService):
 
     async def hosts(self) -> list[str]:
         """Those that have series, by name."""
+        await self._once_loaded()
         own = self.rollup.hosts()
         if not self._store.shared:
             return own
@@ -212,6 +214,12 @@ class Rollups(MultiService):
         if self._silent:
             text, seconds = GAP.format(self._silent), self._silent
             self._state([Event(severity="warning", kind=METRICS_GAP, text=text, fields={"seconds": seconds})])
+
+    async def _once_loaded(self) -> None:
+        """What an earlier process kept is there after the first turn: nobody hears before that there is nothing."""
+        if not self._loaded:
+            async with self._turn:
+                pass
 
     async def _last(self) -> None:
         await self.keep()

@@ -179,6 +179,25 @@ class KeepTests(TestCase):
         self.assertEqual(self.kept(), 50.0)
         self.assertEqual(self.receiver.kinds(), ["metrics_store degraded", "metrics_store well"])
 
+    async def test_who_asks_before_what_was_kept_is_read_waits_for_it(self) -> None:
+        """An answer without it would look like an empty store. A store that is away makes nobody wait."""
+        clock = Clock()
+        self.store.pages = [[part(NOON, 5.0)], [part(NOON + 60, 7.0)]]
+        rollups = Rollups(Metrics(), BOTH, self.store, len, clock, clock.seconds, lambda: NOON)
+        rollups.startService()
+        series, hosts = (Deferred.fromCoroutine(ask) for ask in (rollups.read("web1"), rollups.hosts()))
+        self.assertEqual((series.called, hosts.called), (False, False))
+        clock.pump([0.0] * 3)
+        self.assertEqual([window.sum for window in (await series)[0].minutes], [5.0, 7.0])
+        self.assertEqual(await hosts, ["web1"])
+        await rollups.stopService()
+        away = Shaky()
+        away.away = "no disk"
+        rollups = Rollups(Metrics(), BOTH, away, len, clock, clock.seconds, lambda: NOON)
+        rollups.startService()
+        self.assertEqual((await rollups.read("web1"), await rollups.hosts()), ([], []))
+        await rollups.stopService()
+
     async def test_it_writes_by_itself_and_once_more_at_the_end(self) -> None:
         """Every so often, and whatever came since."""
         clock = Clock()
