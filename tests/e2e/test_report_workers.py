@@ -14,7 +14,8 @@ from tests.e2e.processes import MONITOR436, Process
 from tests.e2e.redis_server import ABSENT, RedisServer
 from tests.e2e.servers import SOON
 
-MIX = ("ok", "ok", "ok", "ok", "slow", "slow", "error", "hang", "refuse", "slow")
+MIX = ("ok",) * 14 + ("slow",) * 3 + ("error", "hang", "refuse")
+TIMEOUT = "3"  # seconds: ten times what a slow page takes, so that no busy machine makes it a hanging one
 PAGES = 240
 SAME = ("status", "answered", "groups", "reasons", "expected", "by", "columns")
 
@@ -40,7 +41,7 @@ class WorkersTests(unittest.TestCase):
         return process
 
     def worker(self, name: str) -> Process:
-        words = ("work", name, "8", "-t", "1", "-r", "0", "--lease", "3s", "--redis", self.redis.address)
+        words = ("work", name, "8", "-t", TIMEOUT, "-r", "0", "--lease", "5s", "--redis", self.redis.address)
         return self.begin(*words, name=name)
 
     def report(self, name: str, *words: str) -> Process:
@@ -59,7 +60,7 @@ class WorkersTests(unittest.TestCase):
         workers["w2"].send(signal.SIGCONT)
         for name in ("w2", "w3"):
             self.assertEqual(workers[name].stop(), 0, workers[name].output)
-        here = self.report("here", "-t", "1", "-r", "0")
+        here = self.report("here", "-t", TIMEOUT, "-r", "0")
         self.assertEqual(here.ended(), 0, here.output)
         found, expected = _printed(through), _printed(here)
         self.assertEqual({name: found[name] for name in SAME}, {name: expected[name] for name in SAME})
