@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from monitor436.binder import DEFAULT, load
+from monitor436.cli.option_sets import Adds, adding
 from monitor436.model.settings.redis import Redis
 from monitor436.model.source import SettingsError
 from monitor436.queues import open_queue
@@ -35,16 +36,10 @@ OPTIONS: list[Callable[[Any], Any]] = [
 ]  # fmt: skip
 
 
-def with_redis(queue: str, why: str = "The queue there.") -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_redis(queue: str, why: str = "The queue there.") -> Adds:
     """A command that takes all of OPTIONS and the name of a queue; `queue_of` takes them out of its words."""
     name = click.option("--queue", default=queue, show_default=bool(queue), metavar="NAME", callback=named, help=why)
-
-    def given(command: Callable[..., None]) -> Callable[..., None]:
-        for option in [*reversed(OPTIONS), name]:
-            command = option(command)
-        return command
-
-    return given
+    return adding([name, *OPTIONS])
 
 
 def redis_words(words: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from monitor436.agent.plan import seconds, spelt
+from monitor436.cli.option_sets import adding
 from monitor436.cli.redis_options import complain, named
 from monitor436.cli.until_told import until_told
 from monitor436.model.words import count
@@ -34,11 +35,7 @@ OPTIONS: list[Callable[[Any], Any]] = [
 ]  # fmt: skip
 
 
-def with_worker(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with the words of a worker: `name`, `concurrency` and `lease`."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+with_worker = adding(OPTIONS)  # the words of a worker: `name`, `concurrency` and `lease`
 
 
 def fits(lease: float, timeout: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from monitor436.cli.option_sets import adding
 from monitor436.cli.reporting.options import Timeout
 from monitor436.model.sweep.inventory import PORT, user_problem
 from monitor436.model.sweep.uptime import COMMAND
@@ -117,15 +118,5 @@ OPTIONS: list[Callable[[Any], Any]] = [
 ]  # fmt: skip
 
 
-def with_ssh_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes all of SSH_OPTIONS."""
-    for option in reversed(SSH_OPTIONS):
-        command = option(command)
-    return command
-
-
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes the options of a sweep."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+with_ssh_options = adding(SSH_OPTIONS)
+with_options = adding(OPTIONS)

@@ -10,6 +10,7 @@ import click
 
 from monitor436.agent.plan import seconds
 from monitor436.cli.lines import plain
+from monitor436.cli.option_sets import adding
 from monitor436.cli.reporting.files import read_report
 from monitor436.model.fleet.inventory import PATTERN, pattern_problem
 from monitor436.model.fleet.report import Report
@@ -177,15 +178,5 @@ OPTIONS: list[Callable[[Any], Any]] = [
 ]  # fmt: skip
 
 
-def with_asking(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes those which say how a target is asked."""
-    for option in reversed(ASKING):
-        command = option(command)
-    return command
-
-
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes all of them, in the order in which they are told."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+with_asking = adding(ASKING)
+with_options = adding(OPTIONS)
