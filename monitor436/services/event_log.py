@@ -243,7 +243,7 @@ class EventLog(Service):
 
     def _next(self) -> None:
         done, self._busy = self._busy, None
-        if self._waiting and not self.degraded:
+        if (self._waiting or self._reopen) and not self.degraded:
             self._write()
         if done is not None:
             done.callback(None)

@@ -147,6 +147,12 @@ class MadeUpFleet:
         self._said.put("")
 
 
+def visit(page: Any, address: str) -> None:
+    """Load an address from nothing: what the page showed before cannot be taken for what it is to show."""
+    page.goto("about:blank")
+    page.goto(address)
+
+
 def signed_in(page: Any, link: str) -> list[Any]:
     """Sign in with a link; the cookies, for further pages."""
     page.goto(link)

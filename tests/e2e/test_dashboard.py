@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-from tests.e2e.browser import ABSENT, PHONE, Chromium, MadeUpFleet, signed_in
+from tests.e2e.browser import ABSENT, PHONE, Chromium, MadeUpFleet, signed_in, visit
 from tests.e2e.patience import eventually
 from tests.e2e.stage import Stage
 
@@ -98,7 +98,7 @@ class PageTests(unittest.TestCase):
     def open(self, page: Any, name: str) -> None:
         """Go to a view, and wait until it shows something."""
         path, shows = PAGES[name]
-        page.goto(f"{self.fleet.root}/{path}")
+        visit(page, f"{self.fleet.root}/{path}")
         page.wait_for_selector(shows)
 
     def test_the_list_is_filtered_sorted_and_told_of_in_the_address(self) -> None:
@@ -138,7 +138,7 @@ class PageTests(unittest.TestCase):
         """Markup stays letters, and what turns or hides text is spelt out."""
         with self.browser.page(cookies=self.cookies) as page:
             for path in ("host/app001", "events?kind=reported"):
-                page.goto(f"{self.fleet.root}/#/{path}")
+                visit(page, f"{self.fleet.root}/#/{path}")
                 page.wait_for_selector("text=<img src=x onerror=alert(1)>")
                 self.assertEqual(page.locator("main img, main script").count(), 0)
                 shown = page.text_content("main")
@@ -170,7 +170,7 @@ class PageTests(unittest.TestCase):
         self.fleet.turn(250)
         with self.browser.page(cookies=self.cookies) as page:
             for query in ("", "text=raid"):
-                page.goto(f"{self.fleet.root}/#/events?{query}")
+                visit(page, f"{self.fleet.root}/#/events?{query}")
                 _counted(page, ".events li", 100 if not query else min(100, len(_kept(page, query))))
                 wanted, found = _kept(page, query), _ids(page)
                 while page.locator("[data-turn=older]:enabled:visible").count():
@@ -178,7 +178,7 @@ class PageTests(unittest.TestCase):
                     self.assertLessEqual(len(shown), 100)
                     found += shown
                 self.assertEqual(found, wanted[::-1])
-            page.goto(f"{self.fleet.root}/#/events")
+            visit(page, f"{self.fleet.root}/#/events")
             page.click("text=Older →")
             page.wait_for_selector("text=← Newer")
             self.assertTrue(page.evaluate("document.activeElement.dataset.turn === 'older'"))
@@ -210,9 +210,9 @@ class PageTests(unittest.TestCase):
             self.assertEqual(_ids(page), newest[100:][::-1])
             self.assertEqual(_turned(page, "o"), newest[:100][::-1])
             self.fleet.turn(20_000)
-            page.goto(f"{self.fleet.root}/#/events?text=disk on fire")
+            visit(page, f"{self.fleet.root}/#/events?text=disk on fire")
             _counted(page, ".events li", 1)
-            page.goto(f"{self.fleet.root}/#/events?before={'0' * 16}-5")
+            visit(page, f"{self.fleet.root}/#/events?before={'0' * 16}-5")
             page.wait_for_selector("text=Those events are not kept any more")
             _counted(page, ".events li", 100)
             self.assertNotIn("before=", page.url)
@@ -230,7 +230,7 @@ class PageTests(unittest.TestCase):
     def test_a_silence_is_set_seen_and_ended_and_a_trouble_acknowledged(self) -> None:
         """By who may; the page of one who may only look has no form, and its cookie no power."""
         with self.browser.page(cookies=self.cookies) as page:
-            page.goto(f"{self.fleet.root}/#/host/app006")
+            visit(page, f"{self.fleet.root}/#/host/app006")
             page.click(".acts >> text=Silence")
             page.fill("[name=text]", "disk is being changed")
             page.press("[name=text]", "Enter")
@@ -257,7 +257,7 @@ class PageTests(unittest.TestCase):
             page.wait_for_selector("text=nothing is silenced")
         with self.browser.page() as page:
             signed_in(page, self.fleet.new_link("read"))
-            page.goto(f"{self.fleet.root}/#/silences")
+            visit(page, f"{self.fleet.root}/#/silences")
             page.wait_for_selector("text=sign in with monitor436 dashboard --admin")
             self.assertEqual(page.locator("form.sheet").count(), 0)
             refused = page.evaluate(ACKNOWLEDGE)
@@ -305,11 +305,11 @@ class PageTests(unittest.TestCase):
         found = []
         self.fleet.turn(120)
         with self.browser.page() as page:
-            page.goto(self.fleet.root + "/")
+            visit(page, self.fleet.root + "/")
             page.wait_for_selector("#token")
             found += _violations(page, "sign-in")
         with self.browser.page(cookies=self.cookies) as page:
-            page.goto(self.fleet.root + "/")
+            visit(page, self.fleet.root + "/")
             page.wait_for_selector("tbody tr")
             known = page.evaluate(SILENCE)
             page.evaluate(ACKNOWLEDGE)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from monitor436.web.live import EACH
-from tests.e2e.browser import ABSENT, Chromium, MadeUpFleet, signed_in
+from tests.e2e.browser import ABSENT, Chromium, MadeUpFleet, signed_in, visit
 from tests.e2e.patience import eventually, pause
 
 MINUTES = float(os.environ.get("M436_MINUTES", "0"))
@@ -35,15 +35,14 @@ class ScaleTests(unittest.TestCase):
                 painted = min(self._paint(page, fleet.root) for _ in range(LOADS))
                 self.assertLess(painted, PAINT)
                 self._deaf(fleet, cookies[0]["value"])
-                page.goto(f"{fleet.root}/#/events")
+                visit(page, f"{fleet.root}/#/events")
                 page.wait_for_selector("#link[data-state=live]")
                 self._long(fleet, page)
                 print(f"\nfirst useful paint {painted:.2f} s")
 
     def _paint(self, page: Any, root: str) -> float:
         """Seconds from the start of a load until overview and list are drawn."""
-        page.goto("about:blank")
-        page.goto(root + "/")
+        visit(page, root + "/")
         page.wait_for_selector("tbody tr")
         return float(page.evaluate("performance.getEntriesByName('painted')[0].startTime")) / 1000
 

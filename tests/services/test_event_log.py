@@ -194,6 +194,15 @@ class EventLogTests(SynchronousTestCase):
         self.work()
         self.assertEqual(self.path.read_bytes(), b"")
 
+    def test_hanging_up_during_a_sync_opens_the_file_right_after_it(self) -> None:
+        """It does not wait for the next event, of which there may be none for hours."""
+        self.events.append([Event(text="a", id="h/s/1")])
+        self.path.rename(self.folder / "moved")
+        self.events.reopen()
+        self.work()
+        self.assertEqual(self.path.read_bytes(), b"")
+        self.assertEqual((self.folder / "moved").read_bytes().count(b"\n"), 1)
+
     def test_an_old_file_is_rotated_though_nothing_comes(self) -> None:
         """And its numbers are kept for the next start."""
         self.events.append([Event(text="a", id="h/s/1")]).addCallback(lambda _: self.ledger.wrote("h", "s", 1))
