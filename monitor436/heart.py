@@ -97,9 +97,7 @@ class Heart:
 
     def goodbye(self) -> Sent:
         """A clean stop."""
-        return [
-            self._seal(server, wire.BYE, b"{}") for server in self.homing.servers.values() if server.session is not None
-        ]
+        return [self._seal(server, wire.BYE, b"{}") for server in self.homing.leave()]
 
     def _beat(self) -> bytes:
         return b'{"up":%d}' % self._up()

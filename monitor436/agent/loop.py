@@ -60,6 +60,7 @@ class Agent:
         self._keeper = Keeper(self._spool, say)
         self._notices = Notices(mounts.kind)
         self._inbox = Inbox(state.path(FOLDER), time.time, self._spool.kept, self._notices.tells)
+        self._taken = []  # type: list[str]  # names out of it whose events are perhaps not durable yet
         self._outbox = Outbox(self._spool)
         self._in_force = InForce(state, time.time)
         self._fetch = Fetch(identity, packed.pin, self._in_force, self._adopt, say)
@@ -141,12 +142,12 @@ class Agent:
     def _take_from_inbox(self, now: float) -> None:
         """What scripts have stated goes into the spool with its names, so that nothing goes twice."""
         taken = self._inbox.take(now)
-        if not taken:
-            return
-        kept = dict(self._inbox.forget(), **{self._inbox.key(name): 1 for name, _ in taken})
-        self._keeper.emit([event for _, event in taken], kept)
-        for name, _ in taken if not self._keeper.waits else ():
-            self._inbox.done(name)
+        if taken:
+            kept = dict(self._inbox.forget(), **{self._inbox.key(name): 1 for name, _ in taken})
+            self._keeper.emit([event for _, event in taken], kept)
+            self._taken += [name for name, _ in taken]
+        while self._taken and not self._keeper.waits:
+            self._inbox.done(self._taken.pop(0))
 
     def _look_around(self, now: float) -> None:
         """What changes slowly: interfaces to hear multicast on, addresses of servers named by hand, the spool's age."""
@@ -162,10 +163,10 @@ class Agent:
         self._checks.close(now)
         fields = self.talk.told_of_refused()  # there is no other way to see them
         self._keeper.emit([stated.event(stated.AGENT_STOPPED, "info", "agent stopped", time.time(), fields=fields)], {})
+        servers = self.homing.leave()
         self._ship(now)
-        for server in self.homing.servers.values():
-            if server.session is not None:
-                self.talk.tell(server, wire.BYE)
+        for server in servers:
+            self.talk.tell(server, wire.BYE)
         self._spool.close()
 
     # What arrives.
@@ -266,5 +267,7 @@ class Agent:
 
     def _follow(self, now: float) -> None:
         self._notices.forget()
+        self._inbox.wake(now)  # who rests would be told of nothing until it asks anew
+        self._checks.wake(now)
         self._followed = self._in_force.plan
         self._checks.adopt(self._followed, now)

@@ -85,6 +85,9 @@ def state_here() -> str:
 
 
 def say(text: str) -> None:
-    """One line for whoever watches the console or the journal."""
-    sys.stderr.write("agent436: {}\n".format(text))
-    sys.stderr.flush()
+    """One line for whoever watches the console or the journal, if anybody does."""
+    try:
+        sys.stderr.write("agent436: {}\n".format(text))
+        sys.stderr.flush()
+    except OSError:  # the terminal was closed, whoever read the pipe has ended, the disk is full: the agent goes on
+        pass

@@ -104,6 +104,24 @@ class HomingTests(unittest.TestCase):
         self.assertEqual(self.homing.home.name, "alpha")  # type: ignore[union-attr]
         self.assertIsNone(self.homing.home.session)  # type: ignore[union-attr]
 
+    def test_a_server_that_stands_still_is_told_goodbye_in_the_session_it_had(self) -> None:
+        """When it goes on it finds that waiting, and knows that session yet; who never answered is told nothing."""
+        self.meet("alpha", ONE)
+        session = self.homing.home.session  # type: ignore[union-attr]
+        for now in range(module.UNANSWERED + 1):
+            self.homing.beating(float(now))
+        self.homing.beacon("beta", "b", TWO, 4360, 5.0)
+        self.assertEqual([(server.name, server.session) for server in self.homing.leave()], [("alpha", session)])
+
+    def test_a_goodbye_goes_in_the_session_that_is_in_use(self) -> None:
+        """Not in one before it."""
+        self.meet("alpha", ONE)
+        for now in range(module.UNANSWERED + 1):
+            self.homing.beating(float(now))
+        ((hello, _),) = self.homing.greetings(5.0)
+        self.welcome(hello, "alpha", ONE, session=7)
+        self.assertEqual([server.session.id for server in self.homing.leave()], [7])  # type: ignore[union-attr]
+
     def test_beacons_of_many_names_cost_little(self) -> None:
         """The table is bounded, and keeps the servers that answered."""
         self.meet("alpha", ONE)

@@ -1,5 +1,7 @@
 """Lines are found as a loop over all of them would find them, and no pattern holds up the agent."""
 
+import contextlib
+import ctypes
 import gc
 import random
 import re
@@ -300,6 +302,18 @@ class BudgetTests(unittest.TestCase):
         """It was on its way when the block ended."""
         with Budget(SHORT):
             late = signal.getsignal(signal.SIGVTALRM)
+        assert callable(late)
+        late(signal.SIGVTALRM, None)
+
+    def test_time_that_runs_out_as_the_block_ends_interrupts_nothing_later(self) -> None:
+        """The last step of it was in C, so that the signal is heeded when the block is over."""
+        told = ctypes.PyDLL(None)["raise"]  # as os.kill, but it leaves what is to be called to the interpreter
+        begun = []  # type: list[object]
+        with contextlib.suppress(Overrun), Budget(SHORT):
+            begun += filter(None, map(told, [signal.SIGVTALRM]))
+        self.assertEqual(signal.getitimer(signal.ITIMER_VIRTUAL), (0.0, 0.0))
+        self.assertTrue(gc.isenabled())
+        late = signal.getsignal(signal.SIGVTALRM)
         assert callable(late)
         late(signal.SIGVTALRM, None)
 

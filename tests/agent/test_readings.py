@@ -224,7 +224,9 @@ class OthersTests(HostCase):
     def test_loads_are_those_of_the_host(self) -> None:
         """For 1, 5 and 15 minutes, in this order."""
         for place, name in enumerate(("load1", "load5", "load15")):
-            self.assertAlmostEqual(self.read(name), os.getloadavg()[place], delta=1)
+            before, load, after = os.getloadavg(), self.read(name), os.getloadavg()
+            low, high = sorted((before[place], after[place]))  # it may change just then
+            self.assertTrue(low - 0.01 <= load <= high + 0.01, (name, before, load, after))
 
     def test_uptime_counts_from_the_boot(self) -> None:
         """Never less than the monotonic clock, which stands while the machine sleeps."""

@@ -69,6 +69,19 @@ class SpoolTests(unittest.TestCase):
         self.assertEqual(after.live(), [before.id, after.id])
         after.close()
 
+    def test_a_segment_that_could_neither_be_begun_nor_removed_is_begun_again(self) -> None:
+        """As on a disk that turned read-only over an error: it must not stand in the way when that is over."""
+        spool = self.open()
+        spool.append([event("a")], {"/log": 1})
+        with open(os.path.join(self.folder, "00000002-{}.jsonl".format(spool.id)), "w") as left:
+            left.write('{"spool": "half of a first line, and longer than the whole one will be' + "x" * 500)
+        spool._begin_segment()
+        spool.append([event("b")], {"/log": 2})
+        self.crashed(spool)
+        after = self.open()
+        self.assertEqual((texts(after.take(10)), after.kept), (["a", "b"], {"/log": 2}))
+        after.close()
+
     def test_a_torn_record_is_absent_and_its_position_with_it(self) -> None:
         """Cut at every byte: the records before it are whole, and the torn one gives neither event nor position."""
         spool = self.open()

@@ -27,6 +27,7 @@ class Server:
         self.boot = ""
         self.static = static
         self.session = None  # type: wire.Session | None
+        self.former = None  # type: wire.Session | None  # the one that it has not answered in any more
         self.unanswered = 0
         self.heard = 0.0  # when it was last heard
         self.greet_at = 0.0  # when the next HELLO is due; infinity while there is nothing to greet for
@@ -176,7 +177,7 @@ class Homing:
         """The servers that get a heartbeat now. One that left UNANSWERED beats unanswered is greeted anew instead."""
         for name, server in list(self.servers.items()):
             if server.session is not None and server.unanswered >= UNANSWERED:
-                server.session = None
+                server.former, server.session = server.session, None
                 server.greet_anew()
                 if server is self.home:
                     self._move()
@@ -186,6 +187,13 @@ class Homing:
         for server in beating:
             server.unanswered += 1
         return beating
+
+    def leave(self) -> "list[Server]":
+        """The servers that a goodbye goes to. One that does not answer may only stand still: it knows the session that
+        it had, and takes what waits for it when it goes on."""
+        for server in self.servers.values():
+            server.session = server.session or server.former
+        return [server for server in self.servers.values() if server.session is not None]
 
     @property
     def answers(self) -> bool:

@@ -15,6 +15,7 @@ from monitor436.agent.link.asking import Asking
 AGAIN = 5.0  # seconds until a failed join is tried again; doubled up to AT_MOST
 AT_MOST = 60.0
 MAX_DOORS = 8  # servers tried, the latest heard
+AT_ONCE = 1.0  # seconds of waiting: a signal that came right before it began is heeded after it
 
 
 def read_beacon(datagram: bytes, key: wire.Key) -> "dict[str, object]":
@@ -72,7 +73,8 @@ class Joining:
         """Collect beacons until one comes from a door not tried yet, or patience is over."""
         end = time.monotonic() + patience
         while time.monotonic() < end:
-            select.select([self._hears], [], [], max(0.0, end - time.monotonic()))
+            left = max(0.0, end - time.monotonic())
+            select.select([self._hears], [], [], min(left, AT_ONCE))
             for datagram, address in sockets.arrived(self._hears):
                 try:
                     beacon = read_beacon(datagram, self._key)

@@ -39,9 +39,9 @@ class Budget:
         if self._collects:
             gc.enable()
 
-    def _expired(self, *_: object) -> None:
-        if not self._counts:
-            return
+    def _expired(self, number: int, frame: object) -> None:
+        if not self._counts or getattr(frame, "f_code", None) is Budget.__exit__.__code__:
+            return  # the block is over: raised from there, nobody would stop the timer
         now = self._progress() if callable(self._progress) else None
         if now == self._last or not self._times:
             raise Overrun

@@ -173,7 +173,8 @@ class Spool:
         order = int(os.path.basename(self._segments[-1].path).split("-")[0]) + 1 if self._segments else 1
         path = os.path.join(self._folder, "{:08d}-{}.jsonl".format(order, self.id))
         first = header(self.id, self.kept)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        # There may be one: a disk that refused the first line may have refused to remove it, too.
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             write_all(file, first)
             os.fsync(file)
