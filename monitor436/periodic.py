@@ -33,8 +33,11 @@ class Periodic(Service):
             self._loop.stop()
 
     def retime(self, every: float) -> None:
-        """Another period, from the next turn on."""
+        """Another period, from the next turn on; a shorter one at once."""
+        sooner = every < self.every
         self.every = self._loop.interval = every
+        if sooner and self._loop.call is not None:
+            self._loop.reset()
 
     async def _survive(self, outcome: object) -> None:
         try:

@@ -31,7 +31,8 @@ class Site:
     """`site.key`, 32 random bytes, and `site.pem`, a self-signed certificate with its key; both 0600.
 
     Servers of one site share copies of this folder. Whoever has it can be a server of the site. While hosts are moved
-    to another key, the one before is `site.key.before`; `keys` are those that are good.
+    to another key, the one before is `site.key.before`; `keys` are those that are good, `found` is the stamp of their
+    files when this object was made.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,6 +45,7 @@ class Site:
             pem = self._keep(CERTIFICATE, make_certificate)
         except OSError as problem:
             raise SiteError(f"{problem.filename or folder}: {problem.strerror}") from None
+        self.found = self.stamp()  # before they are read: a change in between is seen by whoever compares with it
         self.keys = self._read()
         try:
             self.certificate = PrivateCertificate.loadPEM(pem)

@@ -33,6 +33,11 @@ def open_monitor(path: str, reactor: Any = None) -> Monitor:
     """
     if reactor is None:
         from twisted.internet import reactor
+
+    def hang_up(*_: object) -> None:
+        reactor.callFromThread(lambda: monitor.hang_up(lambda: load(path, Settings)))
+
+    signal.signal(signal.SIGHUP, hang_up)  # at once: until then it ends the process. It is heeded when the reactor runs
     try:
         settings = load(path, Settings)
         monitor = make_service(settings, reactor)
@@ -42,11 +47,7 @@ def open_monitor(path: str, reactor: Any = None) -> Monitor:
     except (SiteError, OSError) as problem:
         raise SystemExit(f"monitor436: {problem}") from None
 
-    def hang_up(*_: object) -> None:
-        reactor.callFromThread(monitor.hang_up, lambda: load(path, Settings))
-
     def running() -> None:
-        signal.signal(signal.SIGHUP, hang_up)  # otherwise it would end a server in the foreground
         print(f"agent file:  {settings.state}/{AGENT_FILE}  (copy it to hosts and start it there)", flush=True)
         print(f"events file: {settings.events.file}", flush=True)
         if settings.http.listen:

@@ -1,14 +1,14 @@
 """What waits for one notifier: sent in order, one at a time, tried again with more and more time between."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import json
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from monitor436.model.notify.notice import Notice
+from monitor436.model.notify.notice import Item, Notice
 from monitor436.notifiers.notifier import Notifier, NotSent
 
 FIRST = 5.0  # seconds until the second try
@@ -61,6 +61,16 @@ class Outgoing:
         if self._busy is None and self._retry is None and not self._stopped:
             self._next()
 
+    def restate(self, items: Sequence[Item]) -> None:
+        """Give all that is bad, if nothing else is to be sent. What comes meanwhile waits until that is over.
+
+        An end that overtook it would be taken back.
+        """
+        if self._busy is None and self._retry is None and not self._waiting and not self._stopped:
+            running = Deferred.fromCoroutine(self._restate(items))
+            if not running.called:
+                self._busy = running
+
     async def stop(self) -> None:
         """Whatever is under way may end, within LAST_WAIT; the rest waits for the next start."""
         self._stopped = True
@@ -109,6 +119,19 @@ class Outgoing:
             self._failed(notice, NotSent("it has a fault: see the log"))
         else:
             self._sent(notice)
+
+    async def _restate(self, items: Sequence[Item]) -> None:
+        try:
+            await self.notifier.restate(items)
+        except NotSent as problem:
+            self.log.info("{name}: what stands was not restated: {why}", name=self.name, why=str(problem))
+        except CancelledError:
+            pass
+        except Exception:
+            self.log.failure("{name} failed to restate", name=self.name)
+        self._busy = None
+        if self._waiting:
+            self._reactor.callLater(0, self._after)
 
     def _sent(self, notice: Notice) -> None:
         self._busy = None

@@ -63,7 +63,8 @@ class BoardService(Periodic):
         self._monotonic, self._wall = monotonic, wall
         self._ahead = wall() - monotonic()
         self._at, self._seen = "", 0.0
-        self._dirty = self._keeping = False
+        self._dirty = False
+        self._keeping: Deferred[None] | None = None
         self._next_keep = float("-inf")
 
     @property
@@ -82,12 +83,10 @@ class BoardService(Periodic):
         self._dirty = True
         super().startService()
 
-    def stopService(self) -> "Deferred[None] | None":  # type: ignore[override]
-        """Keep a last copy."""
+    def stopService(self) -> "Deferred[None]":  # type: ignore[override]
+        """Keep a last copy, behind the one that is perhaps being written: both have one name until they are whole."""
         super().stopService()
-        if self._dirty and self.may_keep():
-            self._write(json.encode(self._copy()))
-        return None
+        return Deferred.fromCoroutine(self._last())
 
     def follow(self, status: Status) -> None:
         """Other settings, from now on."""
@@ -122,7 +121,7 @@ class BoardService(Periodic):
         self.board.silences.expire(self._wall())
         for act in self._acts.read(self.board.acted):
             self._state([act.event()])
-        if self._dirty and not self._keeping and now >= self._next_keep and self.may_keep():
+        if self._dirty and self._keeping is None and now >= self._next_keep and self.may_keep():
             self._keep(now)
 
     def _follow_plan(self, host: str) -> None:
@@ -138,12 +137,20 @@ class BoardService(Periodic):
     def _keep(self, now: float) -> None:
         began = self._monotonic()
         content = json.encode(self._copy())
-        self._dirty, self._keeping = False, True
+        self._dirty, self._keeping = False, Deferred()
         self._next_keep = now + max(KEEP_EVERY, LOAD * (self._monotonic() - began))
         self._in_thread(lambda: self._write(content)).addBoth(self._kept)
 
     def _kept(self, outcome: object) -> None:
-        self._keeping = False
+        kept, self._keeping = self._keeping, None
+        if kept is not None:
+            kept.callback(None)
+
+    async def _last(self) -> None:
+        if self._keeping is not None:
+            await self._keeping
+        if self._dirty and self.may_keep():
+            self._write(json.encode(self._copy()))
 
     def _copy(self) -> KeptBoard:
         copy = kept(self.board, self.now)

@@ -167,9 +167,9 @@ class EventLog(Service):
         if self._own_lost:
             self.log.warn("{count} events of this server were not kept meanwhile", count=self._own_lost)
         self.degraded, self._own_lost = "", 0
-        self._bus.publish(events)  # written before the failure, and told to nobody
         if self._own:
-            self._append_own(list(self._own))
+            self._append_own(list(self._own))  # before others hear: what they state then is not among these
+        self._bus.publish(events)  # written before the failure, and told to nobody
         self._next()
 
     def _still_fails(self, failure: Failure) -> None:

@@ -20,7 +20,7 @@ from monitor436.model.settings.notify import Notify
 from monitor436.model.status.board import Board
 from monitor436.model.status.change import Change
 from monitor436.model.words import count
-from monitor436.notifiers.notifier import Notifier, NotSent
+from monitor436.notifiers.notifier import Notifier
 from monitor436.notifiers.outgoing import Outgoing
 from monitor436.notifiers.spool import Spool
 from monitor436.notifiers.table import notifiers
@@ -74,13 +74,14 @@ class Notifications(Periodic):
         self._writing: Deferred[Any] | None = None
         self._broken = ""  # why the spool cannot be written
         self._restated: dict[str, float] = {}
-        self._restating: set[Deferred[None]] = set()
-        self._ended = False
+        self._leaving: dict[str, Deferred[None]] = {}  # names of notifiers that may end what they are sending
+        self._begun = self._ends = self._ended = False
         if notify.named():
             self.begin()
 
     def begin(self) -> None:
         """Read the spool; after that the events of the past may be told."""
+        self._begun = True
         memory = self._spool.read()
         self.rules.restore(memory)
         self._at, self._seen = memory.event, memory.seen
@@ -121,15 +122,16 @@ class Notifications(Periodic):
         began = self._on
         before = self._notify.named()
         self._notify, self._on = notify, bool(notify.named())
-        if not began and notify.named():
-            self.begin()
+        now = notify.named()
+        if not began and now:
+            if not self._begun:  # else what it knows is newer than the spool, which may just be written
+                self.begin()
             self._known = None
             self._settle()
-            return DeferredList([])
-        self.rules.follow(notify, self._now())
-        now = notify.named()
-        changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
-        return Deferred.fromCoroutine(self._exchange(changed))
+        else:
+            self.rules.follow(notify, self._now())
+            self._exchange({name for name in {*before, *now} if before.get(name) != now.get(name)})
+        return DeferredList([_over(running) for running in self._leaving.values()])
 
     def _passed_over(self, place: Place, at: float) -> bool:
         """Whether an event of the past went into what the spool holds."""
@@ -147,6 +149,8 @@ class Notifications(Periodic):
         self._add(self._make(self._notify))
 
     def _add(self, made: dict[str, Notifier]) -> None:
+        """Those whose place is not free yet come when it is."""
+        made = {name: notifier for name, notifier in made.items() if name not in self._leaving and not self._ends}
         for name, notifier in made.items():
             self.outgoing[name] = Outgoing(
                 name, notifier, self._done, self._failing(name), self._lost(name), self._clock
@@ -155,15 +159,26 @@ class Notifications(Periodic):
             if notice.to in made and notice not in self._unsent:
                 self.outgoing[notice.to].add(notice)
 
-    async def _exchange(self, changed: set[str]) -> None:
-        for name in changed:
-            gone = self.outgoing.pop(name, None)
-            if gone is not None:
-                await gone.stop()
-                if gone.why:
-                    self._failing(name)("")  # of the one that is gone, nothing is to be expected
-        made = self._make(self._notify)
-        self._add({name: notifier for name, notifier in made.items() if name in changed})
+    def _exchange(self, changed: set[str]) -> None:
+        for name in changed & self.outgoing.keys():
+            Deferred.fromCoroutine(self._leave(name, self.outgoing.pop(name)))
+        self._add_some(changed - self.outgoing.keys())
+
+    async def _leave(self, name: str, gone: Outgoing) -> None:
+        """Who comes in its place waits for it: whatever it is just sending is not sent twice."""
+        left = self._leaving[name] = Deferred[None]()
+        try:
+            await gone.stop()
+            if gone.why:
+                self._failing(name)("")  # of the one that is gone, nothing is to be expected
+        finally:
+            del self._leaving[name]
+            self._add_some({name})
+            left.callback(None)
+
+    def _add_some(self, names: set[str]) -> None:
+        """Those of these that the settings have by now."""
+        self._add({name: notifier for name, notifier in self._make(self._notify).items() if name in names})
 
     # Turns.
 
@@ -179,17 +194,7 @@ class Notifications(Periodic):
             every = outgoing.notifier.refresh
             if every and clocks.now >= self._restated.get(name, 0.0) + every and not len(outgoing):
                 self._restated[name] = clocks.now
-                running = Deferred.fromCoroutine(self._restate(name, outgoing))
-                self._restating = {each for each in self._restating if not each.called} | {running}
-
-    async def _restate(self, name: str, outgoing: Outgoing) -> None:
-        try:
-            await outgoing.notifier.restate(self.rules.standing(name))
-        except NotSent as problem:
-            self.log.info("{name}: what stands was not restated: {why}", name=name, why=str(problem))
-        except Exception:
-            if not self._ended:
-                self.log.failure("{name} failed to restate", name=name)
+                outgoing.restate(self.rules.standing(name))
 
     # The spool.
 
@@ -230,10 +235,11 @@ class Notifications(Periodic):
         self._broken = why
 
     async def _end(self) -> None:
-        for outgoing in self.outgoing.values():
+        self._ends = True
+        for outgoing in list(self.outgoing.values()):
             await outgoing.stop()
-        for running in list(self._restating):
-            running.cancel()
+        for left in list(self._leaving.values()):
+            await _over(left)
         while self._writing is not None:
             await _over(self._writing)
         self._write()

@@ -100,7 +100,7 @@ class Plans(Periodic):
     def heard(self, events: Sequence[Event]) -> None:
         """Events became durable: a canary that refuses its plan ends the trial."""
         for event in events:
-            if event.kind == PLAN_REFUSED and self._trial is not None and self._is_canary(event.host):
+            if event.kind == PLAN_REFUSED and self._tries(event.host, str(event.fields.get("digest", ""))):
                 self._trial = None
                 text = f"the edit of the plans stays off: {event.host} says: {event.text}"
                 self._state([Event(kind=kinds.PLANS_HELD, severity="warning", text=text)])
@@ -164,6 +164,10 @@ class Plans(Periodic):
 
     def _book_of(self, host: str) -> Planbook:
         return self._trial if self._trial is not None and self._is_canary(host) else self.book
+
+    def _tries(self, host: str, digest: str) -> bool:
+        """Whether a host is trying the plan with this digest, or the beginning of it: not one of an earlier edit."""
+        return self._trial is not None and self._is_canary(host) and self._trial.digest(host).startswith(digest)
 
     def _is_canary(self, host: str) -> bool:
         return any(fnmatchcase(host, pattern) for pattern in self._canary)

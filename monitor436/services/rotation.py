@@ -30,7 +30,7 @@ class Rotation(Periodic):
         self._site = site
         self._followers = followers
         self._state = state
-        self._stamp = site.stamp()
+        self._stamp = site.found
         self._moving: Stamp | None = None  # seen once; read when it is the same at the next look
 
     def look(self) -> None:

@@ -32,6 +32,20 @@ State = Callable[[Sequence[Event]], object]
 Make = Callable[[Sweep, Names, Any], Probe]
 
 
+class _Pulse(Periodic):
+    """By how many seconds this process was late at most, `late`, while it runs: two looks at hosts may be under way."""
+
+    def __init__(self, monotonic: Callable[[], float], reactor: Any) -> None:
+        super().__init__("pulse", PULSE, self._beat, reactor)
+        self.late = 0.0
+        self._monotonic, self._at = monotonic, monotonic()
+
+    def _beat(self) -> None:
+        now = self._monotonic()
+        self.late = max(self.late, now - self._at - PULSE)
+        self._at = now
+
+
 class SweepService(Periodic):
     """One sweep: a round every so often, its state in the file `keeps`, its news told to `state`.
 
@@ -68,7 +82,6 @@ class SweepService(Periodic):
         self._targets: list[Target] = []
         self._stamp: object = None
         self._refused = ""
-        self._late = self._pulsed = 0.0
         self._went_down: set[str] = set()
         self._looking: Any = None
         self._running: set[Deferred[None]] = set()
@@ -166,19 +179,13 @@ class SweepService(Periodic):
         self._refused = ""
         at = round(self._wall(), 3)
         poller = Poller(self._reactor, probe, self.sweep.at_once, monotonic=self._monotonic)
-        pulse = Periodic("pulse", PULSE, self._beat, self._reactor)
-        self._late, self._pulsed = 0.0, self._monotonic()
+        pulse = _Pulse(self._monotonic, self._reactor)
         pulse.startService()
         try:
-            return await poller.read(targets, lambda answer: judged(answer, at)), self._late
+            return await poller.read(targets, lambda answer: judged(answer, at)), pulse.late
         finally:
             pulse.stopService()
             await probe.close()
-
-    def _beat(self) -> None:
-        now = self._monotonic()
-        self._late = max(self._late, now - self._pulsed - PULSE)
-        self._pulsed = now
 
     def _read_targets(self) -> None:
         """The inventory, if it is another than last time. With mistakes it changes nothing, and is told once."""

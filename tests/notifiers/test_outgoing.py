@@ -27,6 +27,7 @@ class Willing:
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.takes: list[object] = []
+        self.restates: Deferred[None] | None = None
 
     async def send(self, notice: Notice) -> None:
         """Whatever is next."""
@@ -38,7 +39,11 @@ class Willing:
         self.sent.append(notice.key)
 
     async def restate(self, items: Sequence[Item]) -> None:
-        """It wants nothing."""
+        """As long as it takes."""
+        self.sent.append("all that is bad")
+        if self.restates is not None:
+            await self.restates
+            self.sent.append("is told")
 
 
 def notice(key: str) -> Notice:
@@ -71,6 +76,23 @@ class OutgoingTests(SynchronousTestCase):
         first.callback(None)
         self.clock.pump([0, 0, 0])
         self.assertEqual((self.notifier.sent, self.done), (["a", "b", "c"], ["a", "b", "c"]))
+
+    def test_what_comes_while_all_that_is_bad_is_told_waits_for_the_end_of_that(self) -> None:
+        """It might be an end, and what was sent before it arrive after it. Nor is that told beside what is sent."""
+        self.notifier.restates = restates = Deferred()
+        self.outgoing.restate([])
+        self.outgoing.add(notice("a"))
+        self.outgoing.restate([])
+        self.clock.advance(1.0)
+        self.assertEqual(self.notifier.sent, ["all that is bad"])
+        restates.callback(None)
+        self.clock.advance(0.0)
+        self.assertEqual(self.notifier.sent, ["all that is bad", "is told", "a"])
+        self.clock.advance(0.0)
+        self.notifier.takes = [Deferred()]
+        self.outgoing.add(notice("b"))
+        self.outgoing.restate([])
+        self.assertEqual(self.notifier.sent, ["all that is bad", "is told", "a"])
 
     def test_what_is_not_taken_is_tried_again_later_and_later(self) -> None:
         """Told once, and once when it works again; the order stays."""

@@ -1,5 +1,6 @@
 """An edit of the plans goes to a few hosts first, and to nobody else if one of them cannot use it."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ class CanaryTests(SynchronousTestCase):
         self.clock = Clock()
         self.events: list[Event] = []
         self.changed: list[str] = []
+        self.edits = 0
         self.write(5)
         self.plans = Plans(
             str(self.folder), 1.0, (5.0, 15.0), (["test*"], 60.0), self.events.extend, self.clock  # type: ignore[arg-type]
@@ -35,7 +37,11 @@ class CanaryTests(SynchronousTestCase):
         self.before = self.digests()
 
     def write(self, limit: int) -> None:
-        (self.folder / "all.yaml").write_text(PLAN.format(limit))
+        """At another time than before: many kernels tell no times apart within some milliseconds."""
+        file = self.folder / "all.yaml"
+        file.write_text(PLAN.format(limit))
+        self.edits += 1
+        os.utime(file, (self.edits, self.edits))
 
     def edit(self, limit: int) -> None:
         """An edit, and the two looks after which it is read."""
@@ -106,6 +112,21 @@ class CanaryTests(SynchronousTestCase):
         self.plans.heard([Event(kind=PLAN_REFUSED, host="web1")])
         self.assertNotIn(kinds.PLANS_HELD, self.kinds())
         self.assertNotEqual(self.plans.digest("test1"), self.before[0])
+
+    def test_a_late_refusal_of_an_earlier_edit_does_not_end_the_next_trial(self) -> None:
+        """The second of two canaries refuses what has been taken back and edited anew meanwhile."""
+        self.edit(6)
+        refusals = [
+            Event(kind=PLAN_REFUSED, host=host, fields={"digest": self.plans.digest(host)[:12]})
+            for host in ("test1", "test2")
+        ]
+        self.plans.heard(refusals[:1])
+        self.edit(7)
+        self.kinds()
+        self.plans.heard(refusals[1:])
+        self.assertEqual(self.kinds(), [])
+        self.clock.advance(60.0)
+        self.assertIn(b"above 7", self.plans.plan("web1"))
 
     def test_at_the_start_nobody_waits(self) -> None:
         """There is no plan yet that could go on."""

@@ -137,6 +137,17 @@ class DeadManTests(SynchronousTestCase):
         self.clock.pump([60.0] * 3)
         self.assertEqual(len(self.outside.asked), asked)
 
+    def test_another_period_does_not_wait_for_the_end_of_one_that_was_long(self) -> None:
+        """Whoever waits for the first sign of life at the new address would alarm for a day."""
+        dead_man = self.start(every=86400.0)
+        self.clock.advance(100.0)
+        dead_man.follow(Notify(dead_man=THERE, dead_man_every=60.0))
+        self.clock.pump([10.0] * 13)
+        self.assertEqual(self.outside.asked, [(0.0, HERE), (160.0, THERE), (220.0, THERE)])
+        dead_man.follow(Notify(dead_man=THERE, dead_man_every=3600.0))
+        self.clock.pump([10.0] * 6)
+        self.assertEqual(self.outside.asked[3:], [(280.0, THERE)])
+
     def test_what_comes_after_the_end_is_told_to_nobody(self) -> None:
         """An answer that was under way is lost with the connection."""
         self.outside.slow = slow = Deferred[None]()

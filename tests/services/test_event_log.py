@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,25 @@ class EventLogTests(SynchronousTestCase):
         self.assertEqual(self.texts(), ["before", "in the file, not synced", "while it fails", "after"])
         self.assertEqual(self.told, self.texts())
         self.assertEqual(Proof().read(self.path.read_bytes().splitlines()).flaws, [])
+
+    def test_what_follows_from_an_event_that_is_told_after_a_failure_is_stated_once(self) -> None:
+        """A listener states it while older events of the server still wait to be written."""
+
+        def listen(events: Sequence[Event]) -> None:
+            if any(event.text == "a" for event in events):
+                self.events.state([Event(text="what follows")])
+
+        self.bus.subscribe(listen)
+        self.disk.broken = "input/output error"
+        self.events.append([Event(text="a", id="h/s/1")]).addErrback(lambda failure: failure.trap(NotDurable))
+        self.work()
+        self.events.state([Event(text="while it fails")])
+        self.disk.broken = ""
+        self.recover()
+        self.events.state([Event(text="after")])
+        self.work()
+        self.assertEqual(self.texts(), ["a", "while it fails", "what follows", "after"])
+        self.assertEqual(self.told, self.texts())
 
     def test_a_range_that_another_server_has_is_told_once_though_the_disk_fails_with_it(self) -> None:
         """It waits like all events of the server, and until it is written the range does not count as missing."""

@@ -35,9 +35,12 @@ class Told:
         self._house = house
 
     async def send(self, notice: Notice) -> None:
-        """Unless nobody is there."""
+        """Unless nobody is there; one that is held takes as long as that."""
         if self._house.away:
             raise NotSent("away")
+        held, self._house.held = self._house.held, None
+        if held is not None:
+            await held
         self._house.sent.append(notice)
 
     async def restate(self, items: Sequence[Item]) -> None:
@@ -55,7 +58,9 @@ class House:
         self.clock = Clock()
         self.sent: list[Notice] = []
         self.away = False
+        self.held: Deferred[None] | None = None
         self.broken = False
+        self.slow: list[Callable[[], None]] | None = None
         self.plan: list[str] | None = None
         self.number, self.run = 0, "a"
         self.start()
@@ -93,7 +98,11 @@ class House:
         self.board.stopService()
 
     def in_thread(self, call: Callable[[], Any]) -> "Deferred[Any]":
-        """At once, unless the disk is broken."""
+        """At once, unless the disk is broken, or slow: then `slow` has what is to be done."""
+        if self.slow is not None:
+            done: Deferred[Any] = Deferred()
+            self.slow.append(lambda: done.callback(call()))
+            return done
         if self.broken:
             return fail(OSError(errno.ENOSPC, "No space left on device"))
         return succeed(call())
@@ -225,6 +234,40 @@ class NotificationsTests(SynchronousTestCase):
         house.passes(10)
         self.assertEqual([(notice.to, len(notice.items)) for notice in house.sent], [("ops", 1), ("dev", 1)])
 
+    def test_whatever_is_just_sent_when_settings_change_is_sent_once(self) -> None:
+        """They change again before it is over: only then the last of them has its notifier."""
+        house = self.house
+        house.held = held = Deferred()
+        house.state([down("a")])
+        house.passes(4)
+        self.assertIsNone(house.held)
+        for program in ("/bin/false", "/bin/true"):
+            house.notifications.follow(Notify(command={"ops": Command(argv=(program,))}, group_wait=2.0))
+            house.passes(1)
+        house.state([down("b")])
+        house.passes(1)
+        held.callback(None)
+        house.passes(10)
+        self.assertEqual(house.told(), [("alarm", "a"), ("alarm", "b")])
+        self.assertEqual(list(house.notifications.outgoing), ["ops"])
+
+    def test_a_server_that_ends_while_a_notifier_is_exchanged_waits_for_what_is_just_sent(self) -> None:
+        """And nothing is sent after that: it would not be known in the next run."""
+        house = self.house
+        house.held = held = Deferred()
+        house.state([down("a")])
+        house.passes(4)
+        house.notifications.follow(Notify(command={"ops": Command(argv=("/bin/false",))}, group_wait=2.0))
+        ended = house.notifications.stopService()
+        house.clock.advance(1.0)
+        self.assertNoResult(ended)
+        held.callback(None)
+        self.successResultOf(ended)
+        house.board.stopService()
+        house.start()
+        house.passes(60)
+        self.assertEqual(house.told(), [("alarm", "a")])
+
     def test_acts_of_operators_become_events_once(self) -> None:
         """Over restarts, too."""
         house = self.house
@@ -278,6 +321,22 @@ class NotificationsTests(SynchronousTestCase):
             self.assertEqual({str(subject) for subject, _ in house.board.board.standings.bad()}, bad)
             house.passes(600)
         self.assertEqual(sorted(house.told()), [("alarm", "a"), ("alarm", "b/disk"), ("happened", "c/log")])
+
+    def test_the_last_copy_of_the_board_stands_behind_one_that_is_just_written(self) -> None:
+        """They have one file, which would be that of the slower one, or of both."""
+        house = House(Path(self.mktemp_folder()), Notify())
+        house.passes(10)
+        house.slow = []
+        house.state([down("a")])
+        house.passes(10)
+        [write] = house.slow
+        house.state([down("b")])
+        ended = house.board.stopService()
+        self.assertNoResult(ended)
+        write()
+        self.successResultOf(ended)
+        copy = read_board(house.folder / "status.json")
+        self.assertEqual(copy and copy.at, "@srv/a/2")
 
     def test_what_fell_silent_at_once_before_a_start_is_told_to_be_over_once(self) -> None:
         """In the file as well, which has its begin; the next time is news again."""

@@ -126,6 +126,17 @@ class RotationTests(SiteFolder):
         self.clock.pump([EVERY] * 2)
         self.assertEqual(self.followed[-1].accepted, (self.site.key,))
 
+    def test_a_key_that_came_while_the_server_was_put_together_is_followed(self) -> None:
+        """The keys were read before there was somebody who looks at the folder."""
+        site, followed = Site(self.folder), list[SiteKeys]()
+        Site(self.folder).rotate()
+        rotation = Rotation(site, [followed.append], self.events.extend, self.clock)  # type: ignore[arg-type]
+        rotation.startService()
+        self.addCleanup(rotation.stopService)
+        self.clock.pump([EVERY] * 2)
+        self.assertEqual(followed, [site.keys])
+        self.assertEqual(site.keys.accepted[1], self.first)
+
     def test_hup_does_not_wait(self) -> None:
         """`reload` reads at once."""
         Site(self.folder).rotate()

@@ -130,6 +130,19 @@ class SweepTests(SynchronousTestCase):
         self.assertEqual(self.fleet.asked, ["root@web2"])
         self.assertEqual([(event.kind, event.host) for event in self.events], [(AGENT_DEAD, "web2")])
 
+    def test_a_host_that_goes_down_in_a_round_does_not_make_it_forget_that_this_server_stood_still(self) -> None:
+        """It says nothing of its hosts then: their time passed while nobody heard them."""
+        self.agents["web2"] = Agent("web2", DOWN)
+        self.fleet.takes = 4.8
+        self.fleet.says = {name: Failure("connect", "does not answer") for name in ("web1", "web3", "root@web2")}
+        service = self.start(fail_after=1, of=1)
+        self.clock.advance(0.5)
+        self.clock.advance(3.0)
+        service.heard([Event(kind=HOST_DOWN, host="web2")])
+        self.clock.pump([0.1] * 30)
+        self.assertEqual(len(self.fleet.asked), 4)
+        self.assertIn("stood still", service.swept.kept.polled.rounds[-1].untrusted)
+
     def test_an_inventory_with_mistakes_changes_nothing(self) -> None:
         """It is told once, with its place; the next edit is read."""
         self.start()
