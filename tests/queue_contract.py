@@ -6,15 +6,18 @@ from twisted.internet.defer import ensureDeferred
 
 from monitor436.queues.queue import Batch, Depth, Job, Queue
 
-LEASE = 0.4  # seconds
-WAIT = 0.2
+LEASE = 60.0  # seconds: longer than a busy machine stands still
+WAIT = 5.0  # seconds for what surely comes ...
+NO_WAIT = 0.2  # ... and for what does not
 
 
 class QueueContract:
     """`queue()`: one of its own for this test; again: the same queue, as somebody else sees it."""
 
     queue: Any
-    pass_time: Any  # so many seconds go by
+    pass_time: Any  # leases are so many seconds older
+    waited: Any  # whoever waits for a job or a result has waited for so many seconds
+    waiting: Any  # so many wait for one
     assertEqual: Any
     assertNoResult: Any
     assertFalse: Any
@@ -113,16 +116,17 @@ class QueueContract:
         """No longer than it says."""
         queue, other = self.queue(), self.queue()
         waits = ensureDeferred(queue.claim("w1", 9, WAIT))
-        await self.pass_time(WAIT / 2)
+        await self.waiting(1)
         self.assertNoResult(waits)
         await other.put("b", [("a", b"")])
         (job,) = await waits
         waits = ensureDeferred(queue.results(9, WAIT))
-        await self.pass_time(WAIT / 2)
+        await self.waiting(1)
+        self.assertNoResult(waits)
         await other.acknowledge([(job, b"well")])
         self.assertEqual([each.name for each in await waits], ["a"])
-        waits = ensureDeferred(queue.claim("w1", 9, WAIT))
-        await self.pass_time(WAIT)
+        waits = ensureDeferred(queue.claim("w1", 9, NO_WAIT))
+        await self.waited(NO_WAIT)
         self.assertEqual(await waits, [])
 
     async def test_a_batch_knows_how_far_it_is(self) -> None:

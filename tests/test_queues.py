@@ -12,7 +12,7 @@ from monitor436.queues import open_queue
 from monitor436.queues.local import LocalQueue
 from monitor436.queues.queue import Batch
 from monitor436.queues.redis import RedisQueue
-from tests.queue_contract import LEASE, QueueContract
+from tests.queue_contract import LEASE, NO_WAIT, QueueContract
 
 
 class LocalTests(QueueContract, TestCase):
@@ -27,6 +27,12 @@ class LocalTests(QueueContract, TestCase):
 
     async def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
+
+    waited = pass_time
+
+    async def waiting(self, count: int) -> None:
+        self.clock.advance(NO_WAIT)
+        self.assertEqual(len(self._queue._askers), count)
 
 
 class TableTests(SynchronousTestCase):

@@ -12,7 +12,7 @@ from monitor436.queues.local import LocalQueue
 from monitor436.queues.queue import Depth, Job, QueueAway, Result
 from monitor436.queues.sending import send
 from monitor436.queues.taking import WAIT, Sink
-from monitor436.queues.working import MOST_TRIES, Worker
+from monitor436.queues.working import LAST_WORDS, MOST_TRIES, Worker
 
 LEASE = 40.0
 
@@ -147,6 +147,16 @@ class WorkerTests(Rig):
         self.assertEqual(self.results(), {"a": b"well"})
         again = self.successResultOf(ensureDeferred(self.local.claim("w2", 9, 0.0)))
         self.assertEqual([job.name for job in again], ["b", "c"])
+
+    def test_its_end_waits_some_seconds_for_a_queue_that_does_not_answer(self) -> None:
+        """And says what becomes of what it had."""
+        worker = self.worker("w1", 3)
+        self.queue.give_back = lambda name: Deferred()
+        ends = ensureDeferred(worker.end())
+        self.clock.advance(LAST_WORDS)
+        self.assertEqual(self.successResultOf(ends), 0)
+        told = "no answer within 3 s: what it had is for others when its lease is over"
+        self.assertEqual(self.complaints, [told])
 
     def test_results_wait_while_the_queue_is_away(self) -> None:
         """And are acknowledged when it is back; the end does not wait for it."""

@@ -64,12 +64,14 @@ class RedisQueue(Queue):
                 await self._script("acknowledge", scripts.ACKNOWLEDGE, self._keys(batch), [KEPT, batch, *words])
 
     async def give_back(self, worker: str) -> int:
+        if self._for_jobs is not self._link:  # where a claim may still wait: it would be handed what is given back
+            waits, self._for_jobs = self._for_jobs, self._link
+            await waits.close()
         given = 0
-        while True:
-            some: int = await self._script("give_back", scripts.GIVE_BACK, [self._jobs], [_bounded(worker), AT_ONCE])
+        # until nothing is left: Redis may hear of the end of that connection later than of what is given back
+        while some := await self._script("give_back", scripts.GIVE_BACK, [self._jobs], [_bounded(worker), AT_ONCE]):
             given += some
-            if some < AT_ONCE:
-                return given
+        return given
 
     async def results(self, most: int, wait: float) -> list[Result]:
         if self._for_results is self._link:

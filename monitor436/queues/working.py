@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -85,7 +85,8 @@ class Worker:
         try:
             await last
         except Exception as problem:
-            self._complain(f"{problem or 'no answer'}: what it had is for others when its lease is over")
+            why = f"no answer within {LAST_WORDS:g} s" if isinstance(problem, TimeoutError) else str(problem)
+            self._complain(f"{why}: what it had is for others when its lease is over")
         return given
 
     async def _last_words(self) -> None:

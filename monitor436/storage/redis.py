@@ -53,16 +53,18 @@ class RedisStore(Store):
         self._process = process
         self._boot = boot
         self._there = False  # something of this process
+        self._silent: float | None = None  # as the first `open` found it: the next would find what that one wrote
         self._life = f"{PREFIX}life:{server}"
 
     async def open(self, wall: float) -> Opened:
         (kept,) = await self._ask([("GET", self._life)])
-        silent = 0.0
-        with contextlib.suppress(MsgspecError):
-            silent = json.decode(kept, type=Life).silent(here(wall, self._boot)) if kept else 0.0
+        if self._silent is None:
+            self._silent = 0.0
+            with contextlib.suppress(MsgspecError):
+                self._silent = json.decode(kept, type=Life).silent(here(wall, self._boot)) if kept else 0.0
         self._there = False
         await self.write((), wall)
-        return Opened(silent)
+        return Opened(self._silent)
 
     async def more(self) -> Sequence[Part]:
         return ()  # what this server wrote before is another's now

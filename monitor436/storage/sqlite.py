@@ -104,8 +104,8 @@ class Sqlite(Store):
         if not self._wrong:
             try:
                 return self._load(wall)
-            except sqlite3.DatabaseError as wrong:
-                self._close()
+            except (sqlite3.DatabaseError, OSError) as wrong:
+                self._close()  # a later version's file, too: nothing may be written there at the end
                 if not _spoilt(wrong):
                     raise
                 self._wrong = str(wrong)
@@ -116,8 +116,10 @@ class Sqlite(Store):
     def _load(self, wall: float) -> Opened:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # SQLite's own would be for everybody
-        self._inode = os.fstat(file).st_ino
+        before, self._inode = self._inode, os.fstat(file).st_ino
         os.close(file)
+        if self._inode != before:
+            self._page_at = FIRST  # of a file that failed while it was read, the rest is still to be read
         base = self._base = sqlite3.connect(self._path, timeout=0.1, isolation_level=None, check_same_thread=False)
         for pragma in (
             "locking_mode=EXCLUSIVE",
@@ -135,7 +137,6 @@ class Sqlite(Store):
         row = base.execute("SELECT wall, monotonic, boot, clean FROM life").fetchone()
         silent = Life(*row).silent(here(wall, self._boot)) if row else 0.0
         self._write((), here(wall, self._boot))
-        self._page_at = FIRST
         return Opened(silent)
 
     def _page(self) -> list[Part]:

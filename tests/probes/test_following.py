@@ -3,6 +3,8 @@
 from typing import Any
 
 from twisted.internet import reactor as the_reactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 
 from monitor436.probes.names import Names
 from monitor436.probes.probe import Failure
@@ -57,14 +59,14 @@ class RedirectTests(plain.ProbeCase):
             to(f"{int(path[1:]) + 1}", steps[path])(server, request) if path in steps else server.write(ok(b"there"))
 
         farm = self.farm(behave)
-        self.assertEqual(await self.http(2.0, follow=5).probe(farm.target("/0")), b"there")
-        failure = await self.failure(self.http(2.0, follow=4), farm.target("/0"))
+        self.assertEqual(await self.http(follow=5).probe(farm.target("/0")), b"there")
+        failure = await self.failure(self.http(follow=4), farm.target("/0"))
         self.assertEqual(failure.reason, "redirect")
 
     async def test_a_circle_ends(self) -> None:
         """By the number, within the time of one exchange."""
         farm = self.farm(to("/status"))
-        self.assertEqual((await self.failure(self.http(2.0, follow=10), farm.target())).reason, "redirect")
+        self.assertEqual((await self.failure(self.http(follow=10), farm.target())).reason, "redirect")
         self.assertEqual(len(farm.requests), 11)
 
     async def test_all_hops_share_one_time(self) -> None:
@@ -85,7 +87,7 @@ class RedirectTests(plain.ProbeCase):
         here = self.farm(lambda server, request: server.write(ok(b"secret")))
         farm = self.farm(to(here.target(host="inner.example").url))
         public = {"web1.example": ["192.0.2.7"], "inner.example": ["127.0.0.1"]}
-        probe = self.http(2.0, names=Names(reactor, public.__getitem__), follow=3)
+        probe = self.http(names=Names(reactor, public.__getitem__), follow=3)
         self.assertEqual(await probe.probe(farm.target()), b"secret")
 
         from monitor436.probes.web.ways import Way, agent_on
@@ -98,11 +100,23 @@ class RedirectTests(plain.ProbeCase):
             self.assertEqual(caught.exception.reason, "redirect")
         self.assertEqual(len(here.requests), 1)
 
+    async def test_whoever_gives_up_is_not_told_that_the_target_failed(self) -> None:
+        """A worker that ends gives its targets back: none of them has failed, in whatever phase it was."""
+        for behave in (lambda server, request: None, lambda server, request: server.write(ok(b"xyz")[:-1])):
+            farm = self.farm(behave)
+            asked = Deferred.fromCoroutine(self.http(20.0, follow=1).probe(farm.target()))
+            while not farm.requests:
+                await deferLater(reactor, 0.01)
+            await deferLater(reactor, 0.02)  # until the beginning of the answer is there, where there is one
+            asked.cancel()
+            with self.assertRaises(CancelledError):
+                await asked
+
     async def test_secrets_stay_with_the_server_they_were_given_for(self) -> None:
         """Another port is another server."""
         other = self.farm(lambda server, request: server.write(ok()))
         farm = self.farm(to(other.target().url))
-        await self.http(2.0, headers=[("X-Key", "secret")], follow=1).probe(farm.target())
+        await self.http(headers=[("X-Key", "secret")], follow=1).probe(farm.target())
         self.assertIn(b"X-Key: secret", farm.requests[0])
         self.assertNotIn(b"secret", other.requests[0])
 

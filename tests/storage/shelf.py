@@ -13,7 +13,7 @@ def raw(word: Any) -> bytes:
 
 
 class Shelf:
-    """Where the data are. `unheard`: so many next pipelines are carried out and not answered."""
+    """Where the data are. `unheard`: so many pipelines, after `answered` others, are carried out and not answered."""
 
     def __init__(self) -> None:
         self.hashes: dict[bytes, dict[bytes, bytes]] = defaultdict(dict)
@@ -21,7 +21,7 @@ class Shelf:
         self.texts: dict[bytes, bytes] = {}
         self.lives: dict[bytes, int] = {}
         self.away = False
-        self.unheard = 0
+        self.answered = self.unheard = 0
 
     def do(self, words: Sequence[Any]) -> Any:
         """One command."""
@@ -71,7 +71,9 @@ class ShelfLink:
         if self._shelf.away:
             raise RedisAway("the shelf is away")
         answers = [self._shelf.do(words) for words in commands]
-        if self._shelf.unheard:
+        if self._shelf.answered:
+            self._shelf.answered -= 1
+        elif self._shelf.unheard:
             self._shelf.unheard -= 1
             raise RedisAway("no answer came")
         return answers

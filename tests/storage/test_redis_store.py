@@ -2,8 +2,11 @@
 
 import random
 
+from msgspec import json
 from twisted.trial.unittest import TestCase
 
+from monitor436.model.event import METRICS_GAP
+from monitor436.storage.life import here
 from monitor436.storage.redis import RedisStore
 from tests.storage.contract import NOON, Receiver
 from tests.storage.sharing import SEED, SharingContract
@@ -57,6 +60,20 @@ class RedisStoreTests(SharingContract, TestCase):
         await receiver.rollups.keep()
         self.assertEqual(await other.sums(), {"load": (2, 3.0), "new": (1, 4.0)})
         self.assertEqual(receiver.kinds(), ["metrics_store degraded", "metrics_store well"])
+
+    async def test_a_start_whose_first_write_was_not_answered_tells_how_long_nobody_wrote(self) -> None:
+        """Not how long ago that write was; and nothing at all after a goodbye."""
+        for clean, told in ((False, [900.0]), (True, [])):
+            life = json.encode(here(NOON - 900.0, "a boot before", clean))
+            self.shelf.texts[b"m436:life:srv"] = life
+            receiver = Receiver(self.store())
+            self.shelf.answered, self.shelf.unheard = 1, 1
+            await receiver.rollups.keep()
+            self.assertNotEqual(self.shelf.texts[b"m436:life:srv"], life)
+            receiver.wall += 5.0
+            await receiver.rollups.keep()
+            gaps = [event.fields["seconds"] for event in receiver.told if event.kind == METRICS_GAP]
+            self.assertEqual(gaps, told)
 
     async def test_while_redis_is_away_each_shows_what_it_took_itself(self) -> None:
         """And says that this is not all."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
+from monitor436.model.metrics.line import Part
 from monitor436.storage.life import Life
 from monitor436.storage.memory import Memory
 from monitor436.storage.sqlite import Sqlite
@@ -25,6 +26,18 @@ class MemoryTests(StoreContract, TestCase):
         return Memory()
 
 
+class Stumbling(Sqlite):
+    """The disk fails once, behind the first page."""
+
+    pages = 0
+
+    def _page(self) -> list[Part]:
+        self.pages += 1
+        if self.pages == 2:
+            raise sqlite3.OperationalError("disk I/O error")
+        return super()._page()
+
+
 class SqliteTests(StoreContract, TestCase):
     """A file, and what may happen to it."""
 
@@ -34,8 +47,8 @@ class SqliteTests(StoreContract, TestCase):
         self.path = self.folder / "state" / "summaries.sqlite"
         self.stores: list[Sqlite] = []
 
-    def store(self) -> Sqlite:
-        self.stores.append(Sqlite(self.path, at_once, "boot1"))
+    def store(self, kind: type[Sqlite] = Sqlite) -> Sqlite:
+        self.stores.append(kind(self.path, at_once, "boot1"))
         self.addCleanup(self.stores[-1]._close)
         return self.stores[-1]
 
@@ -159,9 +172,27 @@ class SqliteTests(StoreContract, TestCase):
         base = sqlite3.connect(self.path)
         base.execute("PRAGMA user_version = 99")
         base.close()
+        before = self.lives()
+        store = self.store()
         with self.assertRaises(StoreAway) as caught:
-            await self.store().open(NOON)
+            await store.open(NOON)
         self.assertIn("version 99", str(caught.exception))
+        await store.close(NOON)
+        self.assertEqual(self.lives(), before)
+
+    async def test_a_disk_that_fails_while_the_file_is_read_doubles_nothing(self) -> None:
+        """The file is opened again, and what was read of it is not read again."""
+        await self.full()
+        receiver = Receiver(self.store(Stumbling))
+        await receiver.rollups.keep()
+        self.assertIn("disk I/O error", receiver.rollups.degraded)
+        await receiver.rollups.keep()
+        self.assertEqual((receiver.rollups.degraded, await receiver.sums()), ("", {"load": (1, 2.0)}))
+
+    def lives(self) -> list[object]:
+        """What the file says of the process that wrote last."""
+        with contextlib.closing(sqlite3.connect(self.path)) as base:
+            return base.execute("SELECT * FROM life").fetchall()
 
     async def test_a_clock_that_is_behind_at_the_start_forgets_nothing(self) -> None:
         """A machine without a battery starts in 1970."""

@@ -62,6 +62,15 @@ class FollowingProbe:
         way = Way(self._reactor, self._names, self._creators.of, seconds)
         asked = Deferred.fromCoroutine(self._asked(first(target), way))
         expired: list[Failure] = []
+        given_up: list[bool] = []
+
+        def give_up(answer: object) -> None:
+            """Nobody waits any more; what treq and Twisted make of that is no failure of the target."""
+            given_up.append(True)
+            asked.cancel()
+
+        answer: Deferred[bytes] = Deferred(give_up)
+        asked.addBoth(lambda outcome: None if given_up else answer.callback(outcome))
 
         def expire() -> None:
             expired.append(Failure(way.phase, f"{SAYS[way.phase]} within {seconds:g} s"))
@@ -74,7 +83,7 @@ class FollowingProbe:
             call = self._reactor.callLater(0, expire)  # what came while this process was busy is read first
 
         try:
-            return await asked
+            return await answer
         except (CancelledError, Failure):
             if expired:
                 raise expired[0] from None
