@@ -51,10 +51,13 @@ class Channel(HTTPChannel):
         return str(getattr(self.transport.getPeer(), "host", ""))
 
     def close(self) -> None:
-        """The server stops: an answer under way may still go out."""
+        """The server stops: an answer under way may still go out, and one that the kernel has not taken yet."""
         self.persistent = False
         if self.phase == "answer":
             self.enter("answer", GRACE)
+        elif self.phase == "idle":
+            self.enter("closing", GRACE)
+            self.loseConnection()
         else:
             self.transport.abortConnection()
 

@@ -56,7 +56,7 @@ class Chromium:
             context.add_cookies(cookies)
         page = context.new_page()
         page.on("pageerror", lambda problem: wrong.append(f"thrown: {problem}"))
-        page.on("console", lambda said: said.type in ("error", "warning") and wrong.append(f"logged: {said.text}"))
+        page.on("console", lambda said: said.type in ("error", "warning") and wrong.append(_logged(said)))
         page.on("request", lambda asked: "//127.0.0.1:" in asked.url or wrong.append(f"asked: {asked.url}"))
         page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
         try:
@@ -145,6 +145,10 @@ class MadeUpFleet:
             self._said.put(line.rstrip("\n"))
         self._popen.wait()
         self._said.put("")
+
+
+def _logged(said: Any) -> str:
+    return f"logged: {said.text} ({said.location['url']}) at {said.page.url if said.page else ''}"
 
 
 def visit(page: Any, address: str) -> None:

@@ -630,6 +630,20 @@ class PatienceTests(DoorCase):
             talk.leave()
         self.successResultOf(stopping)
 
+    def test_when_the_server_stops_an_answer_is_not_thrown_away_before_the_kernel_takes_it(self) -> None:
+        """Else who posts would post again what was taken. Who does not take it is not waited for."""
+
+        async def page(call: Call) -> str:
+            return "well"
+
+        self.open(get=page)
+        answered = Conversation(self.door)
+        answered.send(written("GET", "/"))
+        self.door.connections.close()
+        self.assertEqual((answered.closed, answered.wire.aborted), (True, False))
+        self.clock.advance(channel.GRACE)
+        self.assertTrue(answered.wire.aborted)
+
     def test_a_stream_goes_on_until_its_client_leaves(self) -> None:
         """No time is up for it, and it hears when it is over, once."""
         heard: list[str] = []

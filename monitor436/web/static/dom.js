@@ -54,7 +54,8 @@ export function s(tag, attributes = {}, ...children) {
   return put(element, children);
 }
 
-/** Make the rows of `body` those of `items`: what did not change stays as it is, focus too.
+/** Make the rows of `body` those of `items`: what looks the same stays as it is, so that it keeps the focus, and who
+ *  presses a button of it also releases that one.
  *  `key(item)` tells which is which, `row(item)` draws one. New ones are marked with the class `fresh`. */
 export function rows(body, items, key, row) {
   const before = new Map([...body.children].map((each) => [each.dataset.key, each]));
@@ -64,17 +65,22 @@ export function rows(body, items, key, row) {
     const name = String(key(item));
     const seen = JSON.stringify(item);
     const old = before.get(name);
-    if (old && old.seen === seen) return old;
+    if (old?.seen === seen) return old;
     const made = row(item);
+    if (old?.drawn.isEqualNode(made)) return Object.assign(old, { seen });
+    Object.assign(made, { seen, drawn: made.cloneNode(true) });
     made.dataset.key = name;
-    made.seen = seen;
     if (!first) made.classList.add("fresh");
     return made;
   });
-  const there = [...body.children];
-  if (wanted.length === there.length && wanted.every((each, at) => each === there[at])) return;
   const had = document.activeElement;
-  body.replaceChildren(...wanted);
+  const stay = new Set(wanted);
+  for (const each of [...body.children]) if (!stay.has(each)) each.remove();
+  let at = body.firstElementChild;
+  for (const each of wanted) {
+    if (each === at) at = at.nextElementSibling;
+    else body.insertBefore(each, at);
+  }
   if (focused !== undefined && had !== document.activeElement) {
     const same = wanted.find((each) => each.dataset.key === focused);
     (same?.querySelector("a, button") ?? null)?.focus({ preventScroll: true });

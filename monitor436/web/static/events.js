@@ -8,6 +8,7 @@ import { clock, count } from "./words.js";
 
 const MOST = 500; // lines that stay on the page while they come
 const PAGE = 100; // lines at first, and of a page of older ones
+const GONE = "Those events are not kept any more. These are the newest.";
 const LOOKS = 12; // times that the server looks at a piece of its files for one page, as far as the filter lets few pass
 
 export function view(context) {
@@ -37,17 +38,25 @@ export function view(context) {
   let held = false;
   let end = () => {};
   let turn = 0; // answers to an earlier one are late
+  let under = null; // what is being read: it replaces the list, so nothing is shown before
+  let gone = false; // what was asked for last is not kept any more
+  let missed = false; // some that are newer than the list are in the files alone
   let place = { older: "", cursor: "" }; // of what is shown: where to read back, and where on
   let cut = false; // lines left at the end of the list, so `place` is older than what is shown
   const seen = new Set();
   const filter = () => ({ text: query.text, host: query.host, kind: query.kind, severity: query.severity === "info" ? "" : query.severity });
   const still = () => held || Boolean(query.before);
+  const anew = () => {
+    if (still() || under) missed = true;
+    else read(latest);
+  };
 
   const show = gathered(() => {
     if (held) hold.textContent = `Go on (${count(waiting.length, "new event")})`;
     newest.textContent = query.before && waiting.length ? `Newest (${count(waiting.length, "new event")})` : "Newest";
-    if (still()) return;
-    const fresh = waiting.splice(0).filter((event) => !event.id || !seen.has(event.id));
+    if (still() || under) return;
+    const had = waiting.findLastIndex((event) => event.id && seen.has(event.id)); // those before it are older than the page
+    const fresh = waiting.splice(0).slice(had + 1);
     if (!fresh.length) return;
     for (const event of fresh) list.prepend(drawn(event, true));
     while (list.children.length > MOST) { seen.delete(list.lastChild.dataset.id); list.lastChild.remove(); cut = true; }
@@ -79,7 +88,7 @@ export function view(context) {
 
   /** The newest ones; whatever came before this is among them. */
   function latest(late) {
-    waiting = [];
+    [waiting, missed] = [[], false];
     return back({ from: "end" }, 3, late);
   }
 
@@ -100,21 +109,27 @@ export function view(context) {
   async function read(look) {
     const mine = ++turn;
     const late = () => context.gone || mine !== turn;
+    under = look;
     section.setAttribute("aria-busy", "true");
     try {
       const found = await look(late);
       if (late()) return;
-      trouble.hidden = true;
+      trouble.hidden = !gone;
+      if (gone) fill(trouble, GONE);
       draw(found);
     } catch (problem) {
       if (late()) return;
+      gone = problem.status === 410 && Boolean(query.before);
       trouble.hidden = false;
-      if (problem.status === 410 && query.before) {
-        read(latest).then(() => { trouble.hidden = false; });
-        fill(trouble, "Those events are not kept any more. These are the newest.");
-      } else fill(trouble, `The events cannot be read: ${problem.message}.`);
+      fill(trouble, gone ? GONE : `The events cannot be read: ${problem.message}.`);
+      if (gone) read(latest);
     } finally {
-      if (!late()) section.removeAttribute("aria-busy");
+      if (!late()) {
+        section.removeAttribute("aria-busy");
+        under = null;
+        if (missed) anew();
+        show();
+      }
     }
   }
 
@@ -134,22 +149,23 @@ export function view(context) {
     older.disabled = !found.older;
     pages.hidden = !past && !found.older;
     if (pages.contains(focused) && (focused.disabled || focused.hidden)) (past ? newer : older).focus();
-    show();
   }
 
   function begin() {
     end();
-    waiting = [];
+    [waiting, gone] = [[], false];
     read(query.before ? (late) => back({ before: query.before }, LOOKS, late) : latest);
     end = listen(filter(), {
       event: (event) => { waiting.push(event); if (waiting.length > MOST) waiting.splice(0, waiting.length - MOST); show(); },
-      gap: () => { if (!still()) read(latest); },
+      gap: anew,
       state: context.linked,
+      refused: () => { anew(); if (still()) api.events({ from: "end", most: 1 }).catch(() => {}); }, // who is signed out is told
     });
   }
 
   /** Turn to another page, and tell which it is. */
   async function turned(look) {
+    gone = false;
     await read(look);
     section.scrollIntoView({ block: "start" });
     say(query.before ? `Older events, ${where.textContent}` : "The newest events");
@@ -177,7 +193,9 @@ export function view(context) {
     held = !held;
     hold.setAttribute("aria-pressed", String(held));
     hold.textContent = held ? "Go on" : "Hold";
-    if (!held) show();
+    if (held) return;
+    if (missed) anew();
+    show();
   });
   begin();
   return () => { end(); show.cancel(); clearTimeout(typing); };

@@ -31,7 +31,11 @@ export function fleet(context) {
   const body = h("tbody");
   const head = h("tr");
   const empty = h("p.empty", { hidden: true });
-  const pages = h("nav.pages", { "aria-label": "Pages of the list" });
+  let shown = 0; // hosts before those of this page
+  const before = h("button", { type: "button", click: () => go({ skip: Math.max(0, shown - PAGE) }) }, "← Before");
+  const where = h("span");
+  const next = h("button", { type: "button", click: () => go({ skip: shown + PAGE }) }, "Next →");
+  const pages = h("nav.pages", { "aria-label": "Pages of the list", hidden: true }, before, where, next);
   const trouble = h("p.notice.critical", { hidden: true, role: "alert" });
   const table = h("table.stack", h("caption.hidden", "Hosts"), h("thead", head), body);
   fill(context.main, h("div.view",
@@ -74,17 +78,19 @@ export function fleet(context) {
     if (told.silenced) rest.push(`${count(told.silenced, "silence")} set`);
     fill(lead, `${percent(up, all)} at ${told.server}; ${rest.join("; ")}.`);
     context.mark(told.degraded || told.worse.critical ? "critical" : told.worse.warning ? "warning" : "ok");
-    const chip = (kind, name, much, on, change) => h(`button.chip${much ? "" : ".none"}`,
-      { type: "button", "aria-pressed": String(on), data: { key: name }, click: () => go({ skip: 0, ...change }) },
+    const chip = ({ kind, name, much, on, change }) => h(`button.chip${much ? "" : ".none"}`,
+      { type: "button", "aria-pressed": String(on), click: () => go({ skip: 0, ...change }) },
       h(`i.pip.${kind}`, { "aria-hidden": "true" }), h("b", number(much)), h("span", name));
     const focused = document.activeElement?.closest?.(".chips [data-key]")?.dataset.key;
-    fill(chips,
-      STATES.map((state) => chip(state, SAID[state], told.hosts[state] ?? 0, query.state === state,
-        { state: query.state === state ? "" : state, severity: "" })),
-      [["critical", "critical"], ["warning", "warning or worse"]].map(([level, text]) => chip(level, text, told.worse[level],
-        query.severity === level, { severity: query.severity === level ? "" : level, state: "" })));
-    fill(holds, HELD.map((way) => [way, told.held?.[way] ?? 0]).filter(([way, much]) => much || query.held === way).map(([way, much]) =>
-      chip(way, way, much, query.held === way, { held: query.held === way ? "" : way })));
+    const states = STATES.map((state) => ({ kind: state, name: SAID[state], much: told.hosts[state] ?? 0, on: query.state === state,
+      change: { state: query.state === state ? "" : state, severity: "" } }));
+    const levels = [["critical", "critical"], ["warning", "warning or worse"]].map(([level, text]) => ({ kind: level, name: text,
+      much: told.worse[level], on: query.severity === level, change: { severity: query.severity === level ? "" : level, state: "" } }));
+    const ways = HELD.map((way) => ({ kind: way, name: way, much: told.held?.[way] ?? 0, on: query.held === way,
+      change: { held: query.held === way ? "" : way } }));
+    rows(chips, [...states, ...levels], (each) => each.name, chip);
+    rows(holds, ways.filter((each) => each.much || each.on), (each) => each.name, chip);
+    for (const each of [...chips.children, ...holds.children]) each.classList.remove("fresh");
     if (focused) [...chips.children, ...holds.children].find((each) => each.dataset.key === focused)?.focus();
     drawGroups(told.groups);
   }
@@ -122,10 +128,9 @@ export function fleet(context) {
     fill(empty, query.text || query.state || query.group || query.severity || query.held
       ? "No host is like that. Esc empties the search." : "Once an agent runs on a host, it appears here.");
     rows(body, page.hosts, (each) => each.name, hostRow);
-    const turn = (title, skip, off) => h("button", { type: "button", disabled: off, click: () => go({ skip }) }, title);
-    fill(pages, page.total > PAGE ? [turn("← Before", Math.max(0, page.skip - PAGE), page.skip === 0),
-      h("span", `${number(page.skip + 1)}–${number(last)} of ${number(page.total)}`),
-      turn("Next →", page.skip + PAGE, last >= page.total)] : null);
+    fill(where, `${number(page.skip + 1)}–${number(last)} of ${number(page.total)}`);
+    [pages.hidden, before.disabled, next.disabled] = [page.total <= PAGE, page.skip === 0, last >= page.total];
+    shown = page.skip;
   }
 
   let drawn = 0;

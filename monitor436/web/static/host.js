@@ -189,22 +189,28 @@ export function view(context) {
   const readPlan = () => api.plan(name).then((told) => { if (!context.gone) { drawPlan(told); again.now(); } }, () => fill(rules, h("p.empty", "The plan cannot be read.")));
   let recent = [];
   const drawEvents = fresh(async () => rows(events, recent, (each) => each.id ?? each.time, line), 100);
-  const readEvents = () => api.events({ host: name, from: "end", most: MOST_EVENTS }).then((page) => {
-    if (context.gone) return;
-    recent = page.events.reverse();
-    drawEvents.now();
-    if (!recent.length) fill(events, h("li.empty", "None yet."));
-  }, () => {});
+  let arrived = new Set(); // ids of those that came since the page was asked for
+  const readEvents = () => {
+    const mine = arrived = new Set();
+    return api.events({ host: name, from: "end", most: MOST_EVENTS }).then((page) => {
+      if (context.gone || mine !== arrived) return;
+      const had = new Set(page.events.map((each) => each.id));
+      recent = [...recent.filter((each) => arrived.has(each.id) && !had.has(each.id)), ...page.events.reverse()].slice(0, MOST_EVENTS);
+      drawEvents.now();
+      if (!recent.length) fill(events, h("li.empty", "None yet."));
+    }, () => {});
+  };
   again.now();
   readPlan();
   readEvents();
   readMetrics().catch(() => {});
   const end = listen({ host: name }, {
     event: (event) => {
+      again();
       if (recent.some((each) => each.id === event.id)) return;
+      arrived.add(event.id);
       recent = [event, ...recent].slice(0, MOST_EVENTS);
       drawEvents();
-      again();
       if (event.kind === "plan_in_force") readPlan();
     },
     gap: () => { again(); readEvents(); },

@@ -3,25 +3,22 @@
 import { gathered } from "./dom.js";
 
 /** Listen to events that pass `filter` (kind, host, severity, text). `on.event(event)` gets each; `on.gap(count)` is
- *  called when some were missed, so that the view reads its page anew; `on.state(name)` with live, waits or off. */
+ *  called when some were or may have been missed, as before each beginning of the stream, so that the view reads its
+ *  page anew; `on.state(name)` with live, waits or off. */
 export function listen(filter, on) {
   const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value));
   let source = null;
   let retry = 0;
   let closed = false;
-  let lost = false;
   const open = () => {
     source = new EventSource(`api/live?${query}`);
-    source.addEventListener("hello", (frame) => {
-      const told = JSON.parse(frame.data);
+    source.addEventListener("hello", () => {
       on.state("live");
-      if (!told.known || lost) on.gap(0);
-      lost = false;
+      on.gap(0); // what came after the view read its page, and before the server had this stream, nobody would tell
     });
     source.addEventListener("event", (frame) => on.event(JSON.parse(frame.data)));
     source.addEventListener("missed", (frame) => on.gap(JSON.parse(frame.data).missed));
     source.addEventListener("error", () => {
-      lost = true;
       on.state("waits");
       if (source.readyState === EventSource.CLOSED && !closed) {
         clearTimeout(retry);

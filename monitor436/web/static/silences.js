@@ -29,14 +29,18 @@ export function view(context) {
     blank();
   }, false));
   const remove = async (each) => {
+    let wrong = "";
     try {
       await api.removeSilence(each.id);
       say(`The silence of ${each.host} is over`);
     } catch (problem) {
-      trouble.hidden = false;
-      fill(trouble, `That did not work: ${problem.message}.`);
+      wrong = `That did not work: ${problem.message}.`;
     }
-    again.now();
+    await again.now(); // a page that can be read takes away what stands there
+    if (wrong && !context.gone) {
+      trouble.hidden = false;
+      fill(trouble, wrong);
+    }
   };
   const again = fresh(async () => {
     try {
