@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from msgspec import structs
 from treq.client import HTTPClient
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.web.client import Agent
 
@@ -79,7 +81,9 @@ class Stage:
         self.pages = StatusPages(folder / "pages", LOOPBACK, reactor)
         self.receiver = Receiver(LOOPBACK, reactor)
         told = Notify(webhook={"receiver": Webhook(url=self.receiver.url)}, group_wait=0.2)
-        self.settings = structs.replace(settings(folder), sweeps={"fleet": self.ssh.sweep}, notify=told)
+        self._beacons = held_port()
+        port = self._beacons.getsockname()[1]
+        self.settings = structs.replace(settings(folder, port), sweeps={"fleet": self.ssh.sweep}, notify=told)
         self.monitor: Monitor = make_service(self.settings, reactor)
         self.monitor.bus.subscribe(self._heard)
 
@@ -95,8 +99,9 @@ class Stage:
         self.agents[host] = process
 
     def kill(self, host: str) -> None:
-        """End an agent without a goodbye."""
-        self.agents.pop(host).signalProcess("KILL")
+        """End an agent without a goodbye, if it has not ended: Ctrl-C at a terminal goes to the agents, too."""
+        with suppress(ProcessExitedAlready):
+            self.agents.pop(host).signalProcess("KILL")
 
     def stop(self) -> None:
         """End all agents, and whoever answers."""
@@ -105,6 +110,7 @@ class Stage:
         self.receiver.close()
         for host in list(self.agents):
             self.kill(host)
+        self._beacons.close()
 
     def seen(self, wanted: Callable[[Event], bool], timeout: float) -> Deferred[Event]:
         """The first event since `forget`, or the next, that is `wanted`; `NotSeen` after `timeout` seconds."""
@@ -160,7 +166,7 @@ class Stage:
         return path
 
 
-def settings(folder: Path) -> Settings:
+def settings(folder: Path, beacons: int) -> Settings:
     """Settings for loopback: free ports, a pace of half a second, nothing outside the folder."""
     return structs.replace(
         Settings(),
@@ -168,15 +174,16 @@ def settings(folder: Path) -> Settings:
         state=str(folder / "var"),
         agents=Agents(address=LOOPBACK, port=0),
         plans=Plans(folder=str(folder / "agents"), address=LOOPBACK, port=0, check_every=0.2),
-        beacon=Beacon(port=free_port(), every=0.5, to=(BROADCAST,), multicast=""),
+        beacon=Beacon(port=beacons, every=0.5, to=(BROADCAST,), multicast=""),
         heartbeat=Heartbeat(every=0.5, late=1.5, pings=1),
         http=Http(listen=f"{LOOPBACK}:0", without_token=("read", "metrics")),
         events=Events(file=str(folder / "var" / "events.jsonl")),
     )
 
 
-def free_port() -> int:
-    """A UDP port that nobody uses at present."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
+def held_port() -> socket.socket:
+    """A UDP port that nobody else is given until it is closed. Agents, who start and end meanwhile, share it."""
+    holds = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    holds.bind(("", 0))
+    holds.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not before: it would be given somebody else's
+    return holds

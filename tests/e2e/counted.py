@@ -1,7 +1,7 @@
 """A server that tells its counters: python counted.py SETTINGS FILE.
 
-At each USR1, and at its end, it replaces FILE with one JSON object: what was refused, what was heard, and a picture
-of everything that an accepted datagram would change.
+At each USR1, and at its end, it replaces FILE with one JSON object: what was refused, what was heard, whether events
+are on their way to the disk, and a picture of everything that an accepted datagram would change.
 """
 
 import signal
@@ -11,20 +11,24 @@ from typing import Any
 
 from msgspec import json
 
+from monitor436.model.hosts.host import LATE, UP
 from monitor436.tap import open_monitor
 
 
 def told(protocol: Any, turn: int) -> bytes:
-    """The counters and the state of the doorway; ages are left out, as they change by themselves."""
+    """The counters and the state of the doorway. Ages are left out, and who is late is up: that changes by itself."""
     seen = protocol._roster.seen(0.0)
     state = {
-        "hosts": [(host.name, host.state, host.boot, host.plan, host.address) for host in seen],
+        "hosts": [
+            (host.name, UP if host.state == LATE else host.state, host.boot, host.plan, host.address) for host in seen
+        ],
         "sessions": sorted(protocol._sessions._by_id),
         "in use": {name: session.wire.id for name, session in protocol._sessions._in_use.items()},
         "addresses": {name: session.address for name, session in protocol._sessions._in_use.items()},
         "events": protocol._ledger.durable,
     }
-    return json.encode({"turn": turn, "refused": protocol.refused, "heard": protocol.heard, "state": state})
+    counters = {"turn": turn, "refused": protocol.refused, "heard": protocol.heard, "state": state}
+    return json.encode({**counters, "writing": protocol._event_log._busy is not None})
 
 
 def main(config: str, file: Path) -> None:
@@ -33,8 +37,6 @@ def main(config: str, file: Path) -> None:
     from twisted.python.log import startLogging
 
     startLogging(sys.stderr, setStdout=False)
-    monitor = open_monitor(config)
-    protocol = monitor.getServiceNamed("agents").protocol
     turn = 0
 
     def tell() -> None:
@@ -47,7 +49,9 @@ def main(config: str, file: Path) -> None:
     def asked(*_: object) -> None:
         reactor.callFromThread(tell)  # type: ignore[attr-defined]
 
-    reactor.callWhenRunning(lambda: signal.signal(signal.SIGUSR1, asked))
+    signal.signal(signal.SIGUSR1, asked)  # before it says that it runs: until then a signal would end it
+    monitor = open_monitor(config)
+    protocol = monitor.getServiceNamed("agents").protocol
     monitor.startService()
     reactor.addSystemEventTrigger("before", "shutdown", monitor.stopService)
     reactor.addSystemEventTrigger("after", "shutdown", tell)

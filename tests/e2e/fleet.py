@@ -52,6 +52,7 @@ class Fleet:
         self._of_session: dict[int, str] = {}
         self._due: list[tuple[float, str]] = []
         self.late = 0.0
+        self._doomed = self._dead = 0
         boot, begun = os.urandom(8).hex(), time.monotonic()
         for number in range(count):
             name, serial = f"h{first + number:05}", b"%08d" % (first + number)
@@ -63,12 +64,15 @@ class Fleet:
             heappush(self._due, (begun + every * number / count, name))
 
     def die(self, count: int) -> None:
-        """The first so many of those who live."""
-        for name in list(self.hearts)[:count]:
-            del self.hearts[name]
+        """The first so many of those who live, at the next turn: a signal may come in the middle of one."""
+        self._doomed += count
 
     def turn(self, hears: object) -> None:
         """Do what is due, take what has arrived."""
+        if self._dead < self._doomed:
+            for name in list(self.hearts)[: self._doomed - self._dead]:
+                del self.hearts[name]
+                self._dead += 1
         now = time.monotonic()
         for _ in range(FEW):
             if not self._due or self._due[0][0] > now:

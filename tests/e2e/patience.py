@@ -16,10 +16,11 @@ def eventually(look: Callable[[], Found], seconds: float, what: str, poll: float
     """What `look()` gives as soon as that is true. Raises Impatience, which says `what` it was, after `seconds`."""
     end = time.monotonic() + seconds
     while True:
+        last = time.monotonic() >= end  # before the look: whoever was kept waiting by the machine looks once more
         found = look()
         if found:
             return found
-        if time.monotonic() >= end:
+        if last:
             raise Impatience(f"not within {seconds:g} s: {what}; at the end: {found!r}")
         time.sleep(poll)
 

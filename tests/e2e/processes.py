@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.patience import eventually
 
@@ -49,6 +50,24 @@ def run(argv: Sequence[str | Path], prefix: Sequence[str] = (), seconds: float =
         text=True,
     )
     return done.returncode, done.stdout
+
+
+def kept_waiting(pid: int | str = "self") -> float:
+    """Seconds that a process had something to do and no processor, as Linux counts them: others were at work.
+
+    Also of one that has ended, until somebody waits for it; 0 where nobody counts them.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
+
+
+def end_of(process: "subprocess.Popen[Any]", seconds: float) -> float:
+    """For how many seconds of its life a process was kept waiting, once it has ended by itself; it is still there."""
+    ended = os.WEXITED | os.WNOWAIT | os.WNOHANG
+    eventually(lambda: os.waitid(os.P_PID, process.pid, ended), seconds, "it ends by itself")
+    return kept_waiting(process.pid)
 
 
 class Process:

@@ -112,8 +112,11 @@ class Server:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def plan(self, text: str, name: str = "all.yaml") -> None:
-        """Write a plan file."""
-        (self.plans / name).write_text(text)
+        """Write a plan file; a server that runs sees it whole, or not at all."""
+        path = self.plans / name
+        new = path.with_name(f".{path.name}")  # hidden ones are no plans
+        new.write_text(text)
+        new.replace(path)
 
     def follow(self, log: Path, hosts: str = "*") -> None:
         """Plan that these hosts tell every line of a log that has the word `line` in it."""
@@ -167,6 +170,10 @@ class Server:
             f"{host} follows a plan of {checks}",
         )
         return found[-1]
+
+    def troubles(self, trouble: str) -> list[dict[str, Any]]:
+        """What the server has told of one of its troubles; a busy machine may bring about others."""
+        return [event for event in self.events(kind="server_trouble") if event["fields"]["trouble"] == trouble]
 
     def lines(self, host: str) -> list[str]:
         """The log lines that a host has told, in the order of the file."""

@@ -44,4 +44,4 @@ class Sshd:
     def stop(self) -> None:
         """Sessions end too."""
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(30)

@@ -6,6 +6,7 @@ import select
 import socket
 import sys
 import time
+from contextlib import suppress
 
 SLOW = 0.3  # seconds until a slow page answers
 BODY = json.dumps({"Application": "shop", "Version": "2", "Success_Count": 7}).encode()
@@ -25,7 +26,7 @@ def main() -> None:
     poll.register(0, select.EPOLLIN)
     print(json.dumps({kind: door.getsockname()[1] for door, kind in doors.values()}), flush=True)
     clients: dict[int, tuple[socket.socket, str]] = {}
-    later: list[tuple[float, int]] = []
+    later: list[tuple[float, int, socket.socket]] = []  # not by number alone: another client may have it by then
     while True:
         wait = max(0.0, later[0][0] - time.monotonic()) if later else -1
         for number, _ in poll.poll(wait):
@@ -50,13 +51,18 @@ def main() -> None:
                 del clients[number]
                 client.close()
             elif kind == "slow":
-                heapq.heappush(later, (time.monotonic() + SLOW, number))
+                heapq.heappush(later, (time.monotonic() + SLOW, number, client))
             elif ANSWERS[kind]:
-                client.send(ANSWERS[kind])
+                _answer(client, ANSWERS[kind])
         while later and later[0][0] <= time.monotonic():
-            _, number = heapq.heappop(later)
-            if number in clients:
-                clients[number][0].send(OK)
+            _, _, client = heapq.heappop(later)
+            if client.fileno() in clients:
+                _answer(client, OK)
+
+
+def _answer(client: socket.socket, data: bytes) -> None:
+    with suppress(OSError):  # who asked may be gone; that is heard when it is read from next
+        client.send(data)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,15 @@
 """The rehearsal, as a newcomer starts it."""
 
+import os
+import signal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import TestCase
 
 from monitor436.demo.script import STEPS
-from tests.e2e.processes import MONITOR436, run
+from tests.e2e.patience import eventually
+from tests.e2e.processes import MONITOR436, Process, run
+from tests.e2e.servers import SOON
 
 
 class DemoTests(TestCase):
@@ -21,3 +27,16 @@ class DemoTests(TestCase):
         status, said = run([*MONITOR436, "demo", "--check", "--wrong-key"], seconds=120)
         self.assertEqual(status, 1, said)
         self.assertIn("not: found by broadcast", said)
+
+    def test_an_interrupt_at_the_terminal_ends_it_quietly(self) -> None:
+        """Exit status 130; the terminal interrupts the agents as well, and they may have ended before."""
+        with TemporaryDirectory() as folder:
+            rehearsal = Process([*MONITOR436, "demo"], Path(folder) / "demo.log")
+            self.addCleanup(rehearsal.kill)
+            rehearsal.says("plan in force", 2 * SOON)
+            children = Path(f"/proc/{rehearsal.pid}/task/{rehearsal.pid}/children")
+            for agent in children.read_text().split():
+                os.kill(int(agent), signal.SIGINT)
+            eventually(lambda: not children.read_text(), SOON, "the agents have ended")
+            self.assertEqual(rehearsal.stop(signal.SIGINT), 130)
+            self.assertNotIn("Traceback", rehearsal.output)

@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+import sys
 import unittest
 from pathlib import Path
 
@@ -15,6 +16,19 @@ from tests.e2e.servers import SOON, UP, Server
 from tests.e2e.stage import Agent, Stage
 
 CLEAN = {"run": 0, "twistd": -signal.SIGTERM}  # twistd ends itself by the signal that it got, after a clean stop
+
+HUNG_UP_EARLY = """
+import os, signal, sys
+from twisted.internet import reactor
+from monitor436.tap import open_monitor
+monitor = open_monitor(sys.argv[1])
+with open(sys.argv[1], "a") as settings:
+    settings.write("nonsense: 1\\n")
+os.kill(os.getpid(), signal.SIGHUP)
+monitor.startService()
+reactor.addSystemEventTrigger("before", "shutdown", monitor.stopService)
+reactor.run()
+"""
 
 
 def python36() -> str:
@@ -115,6 +129,12 @@ class DoorTests(Stage):
         server.hang_up()
         self.assertIn("monitor436.yaml:2:3: ", server.event(kind="settings_refused")["text"])
         self.joined(server, "h1")
+
+    def test_hup_before_the_server_runs_waits_until_it_does(self) -> None:
+        """A start may take its time, and whoever rotates logs at boot knows nothing of it."""
+        server = self.server()
+        server.launch([sys.executable, "-c", HUNG_UP_EARLY, server.config])
+        self.assertIn("nonsense", server.event(kind="settings_refused")["text"])
 
     def test_the_agent_file_is_the_same_when_it_is_packed_twice(self) -> None:
         """And the same as what the server wrote; with a key inside, too."""

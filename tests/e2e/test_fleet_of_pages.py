@@ -17,20 +17,13 @@ from twisted.trial.unittest import TestCase
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Target
 from monitor436.probes.web.http import HttpProbe
+from tests.e2e.processes import kept_waiting
 
 reactor: Any = the_reactor
 TIMEOUT = 2.0
 LATE = 0.5  # seconds after the time-out at which a round is done
 MIX = ("ok",) * 45 + ("error",) * 2 + ("slow",) + ("hang",) + ("refuse",)
 CLASSES = {"ok": "", "slow": "", "error": "status", "hang": "header", "refuse": "refused"}
-
-
-def kept_waiting() -> float:
-    """Seconds that this process had something to do and no processor, as Linux counts them: others were at work."""
-    try:
-        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError):
-        return 0.0
 
 
 class PagesTests(TestCase):

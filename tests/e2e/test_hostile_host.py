@@ -126,8 +126,9 @@ class HostileHostTests(Stage):
 
     def assert_nothing_is_left(self, agent: Agent, files: int) -> None:
         """With an empty plan the agent holds what it held before; no child lives, or is dead and not buried."""
+        told = len(self.site.events(host="h1", kind="plan_in_force"))
         self.site.plan('hosts: ["*"]\nchecks: {}\n')
-        self.site.follows("h1", 0)
+        self.assertIn("0 checks", self.site.event(host="h1", kind="plan_in_force", after=told)["text"])
         eventually(lambda: not children(agent) and not left_behind(), PATIENCE, "every program has ended")
         eventually(lambda: open_files(agent) <= files, PATIENCE, f"{files} files are open again")
         self.assertEqual(children(agent), [])

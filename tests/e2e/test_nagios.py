@@ -12,7 +12,7 @@ from tests.e2e.stage import Stage
 
 FOLDERS = (Path("/usr/lib/nagios/plugins"), Path("/usr/lib64/nagios/plugins"))
 NEEDED = ("check_disk", "check_dummy", "check_load", "check_procs")
-MARK = "98765.4321"  # seconds that nobody else sleeps
+MARK = f"98765.{os.getpid():07d}"  # seconds that nobody else sleeps, tests in other processes neither
 PLAN = """\
 hosts: [h1]
 defaults: {{every: 1s}}

@@ -28,7 +28,7 @@ from tests.e2e.servers import SOON, Server, on_loopback
 from tests.e2e.stage import Stage
 
 HOSTS = 200
-PACE = Heartbeat(every=0.5, late=2.0, pings=1, isolated_hold=1.0)
+PACE = Heartbeat(every=0.5, late=4.0, pings=1, isolated_hold=1.0)
 SECRET = "between us"
 HOSTILE = "line <b onmouseover=alert(1)>\x1b[31m\x07 \u202egnp.exe\u2066 {subject} \\r\\nBcc: eve@example.net\r.\r %s%n"
 ALERTMANAGER = shutil.which("prometheus-alertmanager")
@@ -324,16 +324,20 @@ class AlertmanagerTests(Told):
         self.assertLessEqual(set(names), {"h1", "h2"})
         for agent in agents:
             agent.send(signal.SIGCONT)
-        eventually(lambda: self.groups("resolved"), SOON, "it tells of their end")
+        eventually(lambda: self.groups("resolved") and self.over() == {"h1", "h2"}, SOON, "it tells of their end")
         last = self.groups("resolved")[-1]
-        self.assertEqual(sorted(alert["labels"]["host"] for alert in last["alerts"]), ["h1", "h2"])
         self.assertEqual({alert["status"] for alert in last["alerts"]}, {"resolved"})
         self.assertEqual(self.firing(url), [])
 
-    def groups(self, status: str) -> list[dict[str, Any]]:
+    def groups(self, status: str = "") -> list[dict[str, Any]]:
         """What it sent on."""
         found = [json.loads(post["body"]) for post in self.receiver.posts("/from-alertmanager")]
-        return [each for each in found if each["status"] == status]
+        return [each for each in found if status in ("", each["status"])]
+
+    def over(self) -> set[str]:
+        """The hosts of which it told that they are well again: one may be before the other."""
+        alerts = [alert for group in self.groups() for alert in group["alerts"]]
+        return {alert["labels"]["host"] for alert in alerts if alert["status"] == "resolved"}
 
     def firing(self, url: str) -> list[str]:
         """The hosts of the alerts that it has."""

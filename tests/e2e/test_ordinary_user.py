@@ -5,6 +5,7 @@ import shutil
 import unittest
 from typing import Any
 
+from tests.e2e.patience import eventually
 from tests.e2e.servers import SOON
 from tests.e2e.stage import Agent, Stage
 
@@ -66,7 +67,7 @@ class LittleTests(Stage):
         self.assertEqual(self.tells("log_line", "lines"), "line one")
         self.tells("check_state", "load")
         self.tells("check_state", "who")
-        self.assertEqual(self.site.hosts()["h1"]["state"], "up")
+        eventually(lambda: self.site.hosts()["h1"]["state"] == "up", SOON, "it is up: nobody may be late for long")
         self.assertEqual(agent.stop(), 0)
         self.complete(self.site)
 

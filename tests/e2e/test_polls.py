@@ -6,6 +6,7 @@ import tempfile
 import threading
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,17 @@ class PollTests(unittest.TestCase):
         self.addCleanup(self.shops.close)
         inventory = self.folder / "shops.txt"
         inventory.write_text("".join(f"http://{LOOPBACK}:{self.shops.port}/{name}\n" for name in NAMES))
-        poll = Poll(inventory=str(inventory), every=0.5, jitter=0.0, timeout=0.5, fail_after=2, of=3)
+        # pages of a machine that stands still for a second answer late: then the canary does so too
+        canary = f"http://{LOOPBACK}:{self.shops.port}/canary"
+        poll = Poll(
+            inventory=str(inventory), every=0.5, jitter=0.0, timeout=0.5, fail_after=2, of=3, canary=canary
+        )  # fmt: skip
         self.server = Server(self.folder, structs.replace(on_loopback(), polls={"shops": poll}))
         self.addCleanup(self.server.kill)
 
     def told(self) -> list[tuple[str, str, int]]:
-        """Kind, version and number of targets of each event of the poll, as the file has them."""
-        events = self.server.events()
+        """Kind, version and number of targets of each event about targets of the poll, as the file has them."""
+        events = [event for event in self.server.events() if event["kind"] != "poll_untrusted"]
         polls = [(event["kind"], event["fields"]) for event in events if event["kind"].startswith("poll_")]
         return [(kind, fields.get("version", ""), fields.get("targets", 0)) for kind, fields in polls]
 
@@ -92,7 +97,7 @@ class PollTests(unittest.TestCase):
 
     def some_rounds(self) -> None:
         """Everybody was asked four times more."""
-        goal = self.shops.asked + 4 * len(NAMES)
+        goal = self.shops.asked + 4 * (len(NAMES) + 1)
         eventually(lambda: self.shops.asked >= goal, SOON, "rounds")
 
     def test_a_version_that_fails_and_recovers_is_told_once_each(self) -> None:
@@ -117,10 +122,13 @@ class PollTests(unittest.TestCase):
         eventually(lambda: self.targets() == {"poll_failed": 4, "poll_recovered": 4}, SOON, "events")
         self.some_rounds()
         self.assertEqual(self.targets(), {"poll_failed": 4, "poll_recovered": 4})
-        kept = json.loads((self.server.var / "polls" / "shops.json").read_bytes())
-        self.assertEqual((len(kept["targets"]), kept["rounds"][-1]["well"]), (10, 10), kept["rounds"][-5:])
+        file = self.server.var / "polls" / "shops.json"
+        whole = lambda kept: kept["rounds"][-1]["well"] == 10 and kept  # noqa: E731
+        kept = eventually(lambda: whole(json.loads(file.read_bytes())), SOON, "a round in which all are well is kept")
+        self.assertEqual(len(kept["targets"]), 10)
         self.assertGreaterEqual(len(kept["rounds"]), 12)
-        self.assertEqual(kept["rounds"][0]["well"], 10)
+        before = takewhile(lambda each: "status" not in each["reasons"], kept["rounds"])  # those of the first start
+        self.assertIn(10, [each["well"] for each in before])
 
     def test_polls_come_and_go_with_the_settings(self) -> None:
         """At HUP; the server runs on."""

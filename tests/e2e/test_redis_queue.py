@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as the_reactor
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import CancelledError, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
@@ -16,6 +16,12 @@ from tests.e2e.redis_server import ABSENT, RedisServer
 from tests.queue_contract import LEASE, QueueContract
 
 reactor: Any = the_reactor
+LIMIT = 30.0  # seconds that a call may take: how long a busy machine takes is not the test
+OLDER = """\
+for _, each in ipairs(redis.call('XPENDING', KEYS[1], 'workers', '-', '+', 1000)) do
+  redis.call('XCLAIM', KEYS[1], 'workers', each[2], 0, each[1], 'IDLE', each[3] + ARGV[1], 'JUSTID')
+end
+"""
 
 
 class RedisQueueTests(QueueContract, TestCase):
@@ -29,18 +35,34 @@ class RedisQueueTests(QueueContract, TestCase):
         self.server.start()
 
     def queue(self) -> RedisQueue:
-        queue = RedisQueue(RedisLink(Redis(address=self.server.address, time_limit=2.0), reactor), "test", LEASE)
+        queue = RedisQueue(self.link(), "test", LEASE)
         self.addCleanup(lambda: ensureDeferred(queue.close()))
         return queue
 
-    async def pass_time(self, seconds: float) -> None:
-        await deferLater(reactor, seconds + 0.02)
+    def link(self) -> RedisLink:
+        return RedisLink(Redis(address=self.server.address, time_limit=LIMIT), reactor)
 
-    async def persists(self, ask: Any) -> Any:
-        """What it gives, asked again while the queue is away."""
+    async def pass_time(self, seconds: float) -> None:
+        """No time has to pass for that: Redis is told that jobs were handed out so much earlier."""
+        link = self.link()
+        await link.command("EVAL", OLDER, 1, "m436:queue:test:jobs", round(seconds * 1000))
+        await link.close()
+
+    async def waited(self, seconds: float) -> None:
+        """Redis sees to that."""
+
+    async def waiting(self, count: int) -> None:
+        """They are in Redis by now."""
+        while f"blocked_clients:{count}\r\n" not in self.server.ask("INFO", "clients"):
+            await deferLater(reactor, 0.01)
+
+    async def persists(self, ask: Any, until: Any = lambda found: True) -> Any:
+        """What it gives, asked again while the queue is away, and until it gives what is wanted."""
         while True:
             try:
-                return await ask()
+                found = await ask()
+                if until(found):
+                    return found
             except QueueAway:
                 await deferLater(reactor, 0.05)
 
@@ -64,10 +86,10 @@ class RedisQueueTests(QueueContract, TestCase):
         await queue.acknowledge([(jobs[0], b"well")])
         waits = ensureDeferred(queue.claim("w1", 1, 2.0))
         self.assertEqual([job.name for job in await waits], ["c"])
-        waits = ensureDeferred(self.persists(lambda: queue.claim("w2", 1, 5.0)))
-        await deferLater(reactor, 0.05)
+        waits = ensureDeferred(self.persists(lambda: queue.claim("w2", 1, 5.0), until=bool))
+        await self.waiting(1)
         self.server.kill()
-        await deferLater(reactor, 0.05)
+        await deferLater(reactor, 0.05)  # some tries fail
         self.server.start()
         await self.pass_time(LEASE)
         found = await self.persists(lambda: queue.reclaim("w2", 9))
@@ -76,6 +98,17 @@ class RedisQueueTests(QueueContract, TestCase):
         self.assertEqual(len(await self.persists(lambda: queue.results(9, 1.0))), 3)
         await queue.put("b", [("d", b"")])
         self.assertEqual([job.name for job in await waits], ["d"])
+
+    async def test_what_is_given_back_does_not_come_to_a_claim_that_nobody_waits_for(self) -> None:
+        """A worker that ends while it waits for more: Redis would hand its jobs to it once more, for a whole lease."""
+        queue = await self.filled("a", "b")
+        await queue.claim("w1", 2, 0.0)
+        waits = ensureDeferred(queue.claim("w1", 1, 5.0))
+        await self.waiting(1)
+        waits.addErrback(lambda problem: problem.trap(CancelledError) and None)
+        waits.cancel()
+        self.assertEqual(await queue.give_back("w1"), 2)
+        self.assertEqual(sorted(await self.names(self.queue(), "w2")), ["a", "b"])
 
     async def test_results_that_could_not_be_completed_come_again(self) -> None:
         """Else they would be in Redis until their taker starts anew; new ones come after them."""
@@ -116,7 +149,7 @@ class RedisQueueTests(QueueContract, TestCase):
         self.server.ask("ACL", "SETUSER", *line.split()[1:])
         secret = self.server.folder / "password"
         secret.write_text("PASSWORD\n")
-        redis = Redis(address=self.server.address, user="sweeper", password_file=str(secret))
+        redis = Redis(address=self.server.address, user="sweeper", password_file=str(secret), time_limit=LIMIT)
         queue = RedisQueue(RedisLink(redis, reactor), "test", LEASE)
         self.addCleanup(lambda: ensureDeferred(queue.close()))
         await queue.put("b", [("a", b""), ("c", b"")], 9)

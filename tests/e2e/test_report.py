@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.e2e import loopback_fleet as farm
 from tests.e2e.patience import eventually
-from tests.e2e.processes import MONITOR436, ROOT, environment
+from tests.e2e.processes import MONITOR436, ROOT, end_of, environment
 from tests.probes.certificates import certificate
 
-TIMEOUT = 2.0
+TIMEOUT = 6.0  # some send a megabyte in it, for which a busy machine needs its time
 MEMORY = 300 << 10  # KiB: 1 MiB for each body that has no end, and the interpreter
-SLACK = 0.5  # seconds a round may take beyond its time-out
+SLACK = 0.5  # seconds a round may take beyond its time-out, and beyond the time in which others had the processors
 ANY = 50  # percent: a gate that all of these fleets pass
 EXPECTED = {
     farm.BROKEN: "status", farm.HANGING: "header", farm.DRIPPING: "body", farm.CLOSING: "protocol",
@@ -34,6 +34,8 @@ EXPECTED = {
 
 class ReportCase(unittest.TestCase):
     """A farm, and the command called in a folder of its own."""
+
+    waited = 0.0  # seconds that the last report was kept waiting
 
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
@@ -73,7 +75,14 @@ class ReportCase(unittest.TestCase):
         inventory = self.folder / "fleet.txt"
         inventory.write_text("\n".join(hosts) + "\n")
         run = [*MONITOR436, "report", "-i", str(inventory), "-t", f"{TIMEOUT:g}", *map(str, words)]
-        done = subprocess.run(run, cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=60)
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            process = subprocess.Popen(run, cwd=self.folder, env=environment(), stdout=output, stderr=errors)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            self.waited = end_of(process, 60.0)
+            for file in (output, errors):
+                file.seek(0)
+            done = subprocess.CompletedProcess(run, process.wait(), output.read(), errors.read())
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         self.assertNotIn("Traceback", done.stdout + done.stderr)
         return done
@@ -108,7 +117,7 @@ class FleetTests(ReportCase):
         self.assertEqual(found["reasons"], dict(Counter(reasons.values())))
         self.assertEqual({row["Host"]: row["Reason"] for row in self.rows("*-failures.csv")}, reasons)
         self.assertEqual(found["answered"]["well"], len(good))
-        self.assertLess(found["seconds"], TIMEOUT + SLACK)
+        self.assertLess(found["seconds"], TIMEOUT + SLACK + self.waited)
 
         wanted: dict[tuple[str, str], Counter[str]] = {}
         for _, number in good:
@@ -150,19 +159,19 @@ class HostileTests(ReportCase):
 
     def test_a_thousand_of_them_take_bounded_time_and_memory(self) -> None:
         """Each is told as what it is; 200 of them send 64 MiB each, for which a busy machine needs its time."""
-        timeout = 3 * TIMEOUT
         kinds = (farm.HUGE, farm.DRIPPING, farm.HANGING, farm.CLOSING, farm.ELSEWHERE)
         inventory = self.folder / "fleet.txt"
         inventory.write_text("\n".join(self.host(kinds[number % 5], number) for number in range(1000)))
-        run = [*MONITOR436, "report", "-i", str(inventory), "-t", f"{timeout:g}", "--json"]
+        run = [*MONITOR436, "report", "-i", str(inventory), "-t", f"{TIMEOUT:g}", "--json"]
         with open(self.folder / "report.json", "wb") as file:
             process = subprocess.Popen(run, env=environment(), stdout=file)
+        waited = end_of(process, 60.0)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         found = json.loads((self.folder / "report.json").read_bytes())
         self.assertEqual((process.returncode, found["groups"]), (3, []))
         self.assertEqual(found["reasons"], {EXPECTED[kind]: 200 for kind in kinds})
-        self.assertLess(found["seconds"], timeout + SLACK)
+        self.assertLess(found["seconds"], TIMEOUT + SLACK + waited)
         self.assertLess(used.ru_maxrss, MEMORY)
 
 
@@ -293,5 +302,5 @@ class InterruptionTests(ReportCase):
         connections = Path(f"/proc/{process.pid}/net/tcp")
         eventually(lambda: f":{peer} 01 " in connections.read_text(), 20, "it asks")
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(10), 1)
+        self.assertEqual(process.wait(30), 1)
         self.assertEqual(output.read_text().strip(), "Aborted!")

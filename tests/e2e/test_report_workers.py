@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,12 @@ class WorkersTests(unittest.TestCase):
         farm = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert farm.stdin and farm.stdout
         self.addCleanup(lambda: (farm.stdin.close(), farm.wait(), farm.stdout.close()))  # type: ignore[union-attr]
-        ports = {**json.loads(farm.stdout.readline()), "refuse": 1}  # where nobody listens these days
-        pages = [f"http://127.9.{n // 250}.{n % 250 + 1}:{ports[MIX[n % len(MIX)]]}/status\n" for n in range(PAGES)]
+        self.ports = {**json.loads(farm.stdout.readline()), "refuse": 1}  # where nobody listens these days
+        self.fleet([MIX[n % len(MIX)] for n in range(PAGES)])
+
+    def fleet(self, kinds: Sequence[str]) -> None:
+        """Who is asked, by what they do."""
+        pages = [f"http://127.9.{n // 250}.{n % 250 + 1}:{self.ports[kind]}/status\n" for n, kind in enumerate(kinds)]
         (self.folder / "fleet").write_text("".join(pages))
 
     def begin(self, *words: str, name: str) -> Process:
@@ -68,7 +73,8 @@ class WorkersTests(unittest.TestCase):
         self.assertEqual(_failures(found), _failures(expected))
 
     def test_what_redis_has_lost_is_told_as_lost(self) -> None:
-        """The report ends, and says of whom it knows nothing."""
+        """The report ends, and says of whom it knows nothing. Most hang, so that nobody is done with all before."""
+        self.fleet(["ok"] * (PAGES // 4) + ["hang"] * (PAGES - PAGES // 4))
         self.worker("w1")
         through = self.report("through", "--queue", "status", "--redis", self.redis.address)
         eventually(lambda: self._done() > 40, SOON, "some are asked")

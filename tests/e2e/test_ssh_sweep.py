@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.patience import eventually
-from tests.e2e.processes import MONITOR436, ROOT, environment
+from tests.e2e.processes import MONITOR436, ROOT, end_of, environment
 from tests.e2e.ssh_farm import USER
 from tests.e2e.sshd import Sshd
 
@@ -43,6 +43,7 @@ class Folder:
         eventually(made.exists, 30.0, "the farm listens")
         self.ports: dict[str, int] = json.loads(made.read_text())
         self.sshd: Sshd | None = None
+        self.waited = 0.0  # seconds in which others had the processors that the last sweep wanted
 
     def real(self) -> Sshd:
         """A real one, known to us."""
@@ -59,9 +60,18 @@ class Folder:
         argv = [*MONITOR436, "uptime", str(file), "-u", USER, "--json", "-f", str(AT_ONCE), "-t", str(WHOLE)]
         argv += ["-i", str(self.path / "id_ed25519"), "--known-hosts", str(self.path / "known_hosts"), *options]
         began = time.monotonic()
-        done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=600)
-        rows = [json.loads(line) for line in done.stdout.splitlines()]
-        return done.returncode, rows, done.stderr, time.monotonic() - began
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            sweep = subprocess.Popen(argv, env=environment(), stdout=output, stderr=errors)
+            try:
+                self.waited = end_of(sweep, 600.0)
+            finally:
+                sweep.kill()
+                status = sweep.wait()
+            took = time.monotonic() - began
+            output.seek(0)
+            errors.seek(0)
+            rows = [json.loads(line) for line in output]
+            return status, rows, errors.read(), took
 
     def close(self) -> None:
         """Nothing is left."""
@@ -115,14 +125,14 @@ class SweepTests(unittest.TestCase):
         self.assertIn("is listed on line 1 already", said)
         for row in rows:
             self.assertEqual("seconds" in row, "reason" not in row)
-            self.assertLess(row["took"], WHOLE + 1.0, row)
+            self.assertLess(row["took"], WHOLE + 1.0 + self.folder.waited, row)
             self.assertTrue(row.get("error", "").isprintable())
         hanging = Counter(found.values())
         rounds = (
             1 + (sum(hanging[reason] for reason in ("banner", "key_exchange", "authentication", "command"))) // AT_ONCE
         )
         print(f"{HOSTS} hosts in {seconds:.1f} s: {dict(hanging)}")
-        self.assertLess(seconds, 12.0 + rounds * WHOLE + HOSTS * 0.05)
+        self.assertLess(seconds, 12.0 + rounds * WHOLE + HOSTS * 0.05 + self.folder.waited)
 
     def test_all_well_is_status_0(self) -> None:
         """In the forms that people read, too."""

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import psutil
 from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
@@ -24,7 +25,7 @@ from tests.e2e.redis_server import ABSENT, RedisServer
 reactor: Any = the_reactor
 HOSTS = 120
 SOON = 60.0  # seconds in which it is over, also on a busy machine
-LEASE = 3.0
+LEASE = 5.0
 SSH = """\
 #!/bin/sh
 while [ "$1" != -- ]; do shift; done
@@ -65,7 +66,21 @@ class WorkersTests(TestCase):
         return process
 
     def worker(self, name: str) -> Process:
-        return self.begin("work", name, "6", "--ssh", "-t", "1", "--lease", "3s", name=name)
+        return self.begin("work", name, "6", "--ssh", "-t", "3", "--lease", "5s", name=name)
+
+    def freeze(self, worker: Process) -> None:
+        """While it asks somebody, whose answer it has not taken."""
+
+        def asks() -> bool:
+            worker.send(signal.SIGSTOP)
+            it = psutil.Process(worker.pid)
+            eventually(lambda: it.status() == psutil.STATUS_STOPPED, SOON, "it is frozen")
+            if it.children():
+                return True
+            worker.send(signal.SIGCONT)
+            return False
+
+        eventually(asks, SOON, "it asks somebody")
 
     def written(self) -> list[dict[str, Any]]:
         """Whole rows of the file."""
@@ -87,8 +102,9 @@ class WorkersTests(TestCase):
         sink = self.begin("sink", str(self.rows), "--batch", "b1")
         sender = self.begin("send", str(self.folder / "hosts"), "60", "--batch", "b1")
         self.until(20)
+        for name in ("w1", "w2"):
+            self.freeze(workers[name])
         workers["w1"].kill()
-        workers["w2"].send(signal.SIGSTOP)
         self.until(60)
         self.redis.kill()
         self.redis.start()

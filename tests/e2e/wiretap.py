@@ -103,6 +103,7 @@ class Wiretap:
         self._front = self._bound(0)
         self._back = self._bound(0)
         self._ends, self._end = socket.socketpair()
+        self._end.settimeout(10.0)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -139,6 +140,13 @@ class Wiretap:
         self.read_by_agent()
         return count
 
+    def settle(self) -> None:
+        """Wait until the server has read whatever the agent has sent so far."""
+        eventually(lambda: not waiting(self.port), 10.0, "the relay has read what was sent", poll=0.001)
+        self._end.send(b"?")
+        self._end.recv(1)  # the thread is through with what it had read
+        eventually(lambda: not waiting(self._server[1]), 10.0, "the server has read what was sent", poll=0.001)
+
     def read_by_agent(self) -> None:
         """Wait until the agent has nothing left to read."""
         assert self.agent is not None
@@ -173,7 +181,11 @@ class Wiretap:
         while True:
             ready, _, _ = select.select([*turns, self._ends], [], [])
             if self._ends in ready:
-                return
+                asked = self._ends.recv(1)
+                if not asked:
+                    return
+                self._ends.send(asked)
+                continue
             for each in ready:
                 datagram, told, _, address = each.recvmsg(LARGEST, 64)
                 seconds, nanoseconds = TIME.unpack(told[0][2])
