@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
+import pytest
+
 from tests.e2e.browser import ABSENT, PHONE, Chromium, MadeUpFleet, signed_in, visit
 from tests.e2e.patience import eventually
 from tests.e2e.stage import Stage
@@ -29,6 +31,7 @@ except ImportError:
 
 
 @unittest.skipIf(ABSENT, ABSENT)
+@pytest.mark.alone
 class LiveTests(Stage):
     """A real server and real agents."""
 

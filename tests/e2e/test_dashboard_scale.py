@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from monitor436.web.live import EACH
 from tests.e2e.browser import ABSENT, Chromium, MadeUpFleet, signed_in, visit
 from tests.e2e.patience import eventually, pause
@@ -19,6 +21,7 @@ LOADS = 3  # of which the quickest counts: other tests run beside this one
 
 
 @unittest.skipIf(ABSENT, ABSENT)
+@pytest.mark.alone
 class ScaleTests(unittest.TestCase):
     """5,000 hosts with ten checks each."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from twisted.internet import reactor as the_reactor
 from twisted.trial.unittest import TestCase
 
@@ -26,6 +27,7 @@ MIX = ("ok",) * 45 + ("error",) * 2 + ("slow",) + ("hang",) + ("refuse",)
 CLASSES = {"ok": "", "slow": "", "error": "status", "hang": "header", "refuse": "refused"}
 
 
+@pytest.mark.alone
 class PagesTests(TestCase):
     timeout = 120
 

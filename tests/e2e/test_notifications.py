@@ -13,6 +13,7 @@ import urllib.request
 from collections import Counter
 from typing import Any
 
+import pytest
 from msgspec import structs
 
 from monitor436.model.settings.hosts import Heartbeat
@@ -108,6 +109,7 @@ class NotificationTests(Told):
         self.assertLess(len(self.receiver.posts()), 12)
         self.look_at_one()
 
+    @pytest.mark.alone
     def test_a_switch_with_200_hosts_behind_it_is_one_alarm_and_every_recovery_over_kills(
         self,
     ) -> None:

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from msgspec import structs
 
 from monitor436.model.settings.whole import Settings
@@ -40,6 +41,7 @@ class PlanTests(Stage):
 
         return eventually(known, SOON, f"{host} is listed with plan {told}")
 
+    @pytest.mark.alone
     def test_an_edit_is_in_force_within_five_seconds(self) -> None:
         """On three hosts at once, with plan files looked at as often as the settings say by themselves."""
         given = on_loopback()

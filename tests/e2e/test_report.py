@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives import serialization
 
 from tests.e2e import loopback_fleet as farm
@@ -103,6 +104,7 @@ class ReportCase(unittest.TestCase):
 class FleetTests(ReportCase):
     """A thousand hosts."""
 
+    @pytest.mark.alone
     def test_every_host_is_in_its_class_and_sums_are_those_of_a_recomputation(self) -> None:
         """Good, slow, broken, hanging, dripping, refusing ones: all are told within the time-out and half a second."""
         good = [(farm.SLOW if number % 25 == 3 else farm.OK, number) for number in range(920)]
@@ -157,6 +159,7 @@ class FleetTests(ReportCase):
 class HostileTests(ReportCase):
     """Nothing but hosts that mean harm."""
 
+    @pytest.mark.alone
     def test_a_thousand_of_them_take_bounded_time_and_memory(self) -> None:
         """Each is told as what it is; 200 of them send 64 MiB each, for which a busy machine needs its time."""
         kinds = (farm.HUGE, farm.DRIPPING, farm.HANGING, farm.CLOSING, farm.ELSEWHERE)

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import pytest
 from msgspec import structs
 
 from monitor436.agent import wire
@@ -22,6 +23,7 @@ checks:
 """
 
 
+@pytest.mark.alone
 class ResetsLostTests(Stage):
     """Six hosts on a segment."""
 

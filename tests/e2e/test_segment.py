@@ -4,6 +4,8 @@ import shutil
 import signal
 import time
 
+import pytest
+
 from monitor436.last_seen import read_snapshot
 from monitor436.model.settings.whole import Settings
 from monitor436.state_folder import ROSTER
@@ -45,6 +47,7 @@ class SegmentTests(Stage):
         snapshot = read_snapshot(server.var / ROSTER)
         return [host.name for host in snapshot.hosts if host.state == "up"] if snapshot else []
 
+    @pytest.mark.alone
     def test_three_copies_of_one_file_find_the_server_within_ten_seconds(self) -> None:
         """With the settings as they come, a beacon every 5 s. The agents start just after one: the worst time."""
         server = self.site("s1", Settings(name="s1"))

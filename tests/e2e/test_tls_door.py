@@ -10,6 +10,7 @@ from selectors import EVENT_READ, DefaultSelector
 from threading import Event, Thread
 from typing import Any
 
+import pytest
 from msgspec import structs
 
 from monitor436.services.door import CONNECTIONS, EACH
@@ -68,6 +69,7 @@ class TlsDoorTests(Stage):
         self.running = self.server(structs.replace(settings, http=http)).start()
         self.place = (settings.plans.address, settings.plans.port)
 
+    @pytest.mark.alone
     def test_a_new_host_joins_while_others_hold_the_door(self) -> None:
         """From as many addresses as it takes; it is they who are ended, and when they leave nothing is left of them."""
         siege = Siege(self.place)
