@@ -38,6 +38,7 @@ class Channel(HTTPChannel):
         super().__init__()
         self.phase: Phase = "fresh"
         self.paused = False  # the client does not take what we write
+        self._overdue = False  # its time is over; it is looked once more whether anything came
         self._discarded = 0
 
     @property
@@ -76,7 +77,7 @@ class Channel(HTTPChannel):
 
     def enter(self, phase: Phase, seconds: float | None) -> None:
         """What it waits for now, and for how long."""
-        self.phase = phase
+        self.phase, self._overdue = phase, False
         self.setTimeout(seconds)
 
     def dataReceived(self, data: bytes) -> None:
@@ -147,7 +148,11 @@ class Channel(HTTPChannel):
         super().resumeProducing()
 
     def timeoutConnection(self) -> None:
-        """A phase took too long."""
+        """A phase took too long, unless what came while this process stood still ends it."""
+        if not self._overdue:
+            self._overdue = True
+            self.setTimeout(0)
+            return
         phase = self.phase
         if phase not in ("idle", "linger"):
             self.factory.crowd.late += 1

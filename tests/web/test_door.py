@@ -488,6 +488,17 @@ class PatienceTests(DoorCase):
         talk.leave()
         self.assertEqual(self.door.reception.held, 0)
 
+    def test_what_came_while_the_server_stood_still_is_read_before_it_is_called_late(self) -> None:
+        """A head, and a body: the time-out is over, and so is the wait."""
+        whole = written("PUT", "/api/raw", WRITER, b"x" * 20)
+        for cut in (0, 10, len(whole) - 5):
+            talk = Conversation(self.door)
+            talk.send(whole[:cut])
+            patience = self.http.body_time if cut > 10 else self.http.header_time
+            self.clock.callLater(patience, talk.send, whole[cut:])
+            self.clock.advance(patience)
+            self.assertEqual([each.status for each in talk.answers()], [200], cut)
+
     def test_a_connection_without_a_request_is_closed(self) -> None:
         """A new one soon, one that had requests after a while."""
         silent = Conversation(self.door)
