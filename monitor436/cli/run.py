@@ -4,10 +4,13 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import click
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ReactorNotRunning
 
 from monitor436.binder import DEFAULT
@@ -31,19 +34,20 @@ def run(path: str, here: bool) -> None:
     from monitor436.tap import open_monitor
 
     monitor = open_monitor(path)
+    leave: Callable[[], Deferred[None]] = partial(succeed, None)
     if not here:
         startLogging(sys.stderr, setStdout=False)  # what was logged before comes now
     else:
         from monitor436.cli.here import show_here
 
-        show_here(monitor, monitor.state, reactor)
+        leave = show_here(monitor, monitor.state, reactor)
     try:
         monitor.startService()  # before the reactor runs: from inside it, what stands in the way would only be logged
     except SystemExit as stopped:
         if not str(stopped).endswith(os.strerror(errno.EADDRINUSE)):
             raise
         raise SystemExit(f"{stopped}\nmonitor436 doctor -c {path} tells which program has it") from None
-    reactor.addSystemEventTrigger("before", "shutdown", monitor.stopService)
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: leave().addBoth(lambda _: monitor.stopService()))
     reactor.callWhenRunning(end_once, reactor)
     reactor.run()
 

@@ -81,6 +81,16 @@ class DoorTests(Stage):
         self.assertEqual(process.stop(signal.SIGINT), 0)
         self.assertEqual(server.events()[-1]["kind"], "server_stopped")
 
+    def test_an_interrupt_ends_the_agent_beside_a_server_first(self) -> None:
+        """Its goodbye is heard, so nobody takes that host for down later; also if only the server is told to end."""
+        server = self.server()
+        for runs, number in enumerate((signal.SIGINT, signal.SIGTERM)):
+            process = server.launch([*MONITOR436, "run", "--here", "-c", server.config])
+            server.event(kind="agent_started", after=runs)
+            self.assertEqual(process.stop(number), 0)
+            last = [event["kind"] for event in server.events()][-3:]
+            self.assertEqual((set(last[:2]), last[2]), ({"host_stopped", "agent_stopped"}, "server_stopped"))
+
     def test_a_port_that_is_taken_ends_the_start_with_one_sentence(self) -> None:
         """Status 1 and no traceback, for both ports and both commands."""
         first = self.server().start()
