@@ -15,6 +15,13 @@ PATIENCE = 10.0  # seconds that the end of the process waits for the last call
 Outcome = TypeVar("Outcome")
 
 
+def over(running: Deferred[Any]) -> Deferred[None]:
+    """Fires when what others wait for, too, has come to its end, whichever."""
+    done: Deferred[None] = Deferred()
+    running.addBoth(lambda _: done.callback(None))
+    return done
+
+
 def one_thread(reactor: Any, name: str) -> Callable[[Callable[[], Outcome]], Deferred[Outcome]]:
     """A function that runs a call in a thread of its own and gives a Deferred, as long as the reactor runs.
 

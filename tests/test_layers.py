@@ -42,6 +42,7 @@ NEIGHBOURS = {
     ("monitor436.token_file", "monitor436.json_lines"),
     ("monitor436.acts", "monitor436.json_lines"),
     ("monitor436.links", "monitor436.json_lines"),
+    ("monitor436.pulse", "monitor436.periodic"),  # it is one
     ("monitor436.redis_link", "monitor436.redis_wire"),  # which is imported late, as it costs 140 ms
     ("monitor436.redis_link", "monitor436.redis_endpoint"),  # how a link comes to stand
     ("monitor436.redis_endpoint", "monitor436.pem"),

@@ -19,6 +19,7 @@ from monitor436.model.settings.status import Status
 from monitor436.model.status.board import ISOLATION, Board
 from monitor436.model.status.change import Change
 from monitor436.model.status.kept import KeptBoard, kept, restore
+from monitor436.one_thread import over
 from monitor436.past_events import PastEvents, Place
 from monitor436.periodic import Periodic
 
@@ -64,7 +65,7 @@ class BoardService(Periodic):
         self._ahead = wall() - monotonic()
         self._at, self._seen = "", 0.0
         self._dirty = False
-        self._keeping: Deferred[None] | None = None
+        self._keeping: Deferred[Any] | None = None
         self._next_keep = float("-inf")
 
     @property
@@ -137,18 +138,17 @@ class BoardService(Periodic):
     def _keep(self, now: float) -> None:
         began = self._monotonic()
         content = json.encode(self._copy())
-        self._dirty, self._keeping = False, Deferred()
+        self._dirty = False
         self._next_keep = now + max(KEEP_EVERY, LOAD * (self._monotonic() - began))
-        self._in_thread(lambda: self._write(content)).addBoth(self._kept)
+        self._keeping = self._in_thread(lambda: self._write(content))
+        self._keeping.addBoth(self._kept)
 
     def _kept(self, outcome: object) -> None:
-        kept, self._keeping = self._keeping, None
-        if kept is not None:
-            kept.callback(None)
+        self._keeping = None
 
     async def _last(self) -> None:
         if self._keeping is not None:
-            await self._keeping
+            await over(self._keeping)
         if self._dirty and self.may_keep():
             self._write(json.encode(self._copy()))
 

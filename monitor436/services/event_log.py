@@ -15,6 +15,7 @@ from monitor436.bus import EventBus
 from monitor436.journal import Journal, Numbers
 from monitor436.model.event import Event, read_line
 from monitor436.model.stream.ledger import Ledger
+from monitor436.one_thread import over
 
 REOPEN = 5.0  # seconds until a file that failed is opened again: a failing fsync is never retried on its descriptor
 MOST_WAITING = 16 * 1024 * 1024  # bytes of lines that wait for the disk; beyond it agents keep theirs
@@ -151,9 +152,7 @@ class EventLog(Service):
 
     async def _finish(self) -> None:
         while self._busy is not None:
-            done: Deferred[None] = Deferred()
-            self._busy.chainDeferred(done)
-            await done
+            await over(self._busy)
         if not self.degraded:
             self._checkpoint()
         self._journal.close()

@@ -15,10 +15,10 @@ from monitor436.model.hosts.roster import Roster
 from monitor436.model.server.lag import Lag
 from monitor436.model.settings.hosts import Heartbeat
 from monitor436.periodic import Periodic
+from monitor436.pulse import PULSE
 from monitor436.services.event_log import EventLog
 
 EVERY = 0.5  # seconds between looks: a verdict falls within this of its deadline
-PULSE = 0.1  # seconds between two samples of how late this process is
 STALL = 1.0  # seconds a look may be late before this server's own absence is taken off everybody's silence
 SAMPLES = 600  # that are kept: those of a minute
 KEEP_EVERY = 5.0  # seconds between snapshots

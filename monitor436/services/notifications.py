@@ -24,6 +24,7 @@ from monitor436.notifiers.notifier import Notifier
 from monitor436.notifiers.outgoing import Outgoing
 from monitor436.notifiers.spool import Spool
 from monitor436.notifiers.table import notifiers
+from monitor436.one_thread import over
 from monitor436.past_events import PastEvents, Place
 from monitor436.periodic import Periodic
 
@@ -131,7 +132,7 @@ class Notifications(Periodic):
         else:
             self.rules.follow(notify, self._now())
             self._exchange({name for name in {*before, *now} if before.get(name) != now.get(name)})
-        return DeferredList([_over(running) for running in self._leaving.values()])
+        return DeferredList([over(running) for running in self._leaving.values()])
 
     def _passed_over(self, place: Place, at: float) -> bool:
         """Whether an event of the past went into what the spool holds."""
@@ -239,12 +240,12 @@ class Notifications(Periodic):
         for outgoing in list(self.outgoing.values()):
             await outgoing.stop()
         for left in list(self._leaving.values()):
-            await _over(left)
+            await over(left)
         while self._writing is not None:
-            await _over(self._writing)
+            await over(self._writing)
         self._write()
         if self._writing is not None:
-            await _over(self._writing)
+            await over(self._writing)
         self._ended = True
         self._spool.close()
 
@@ -271,10 +272,3 @@ class Notifications(Periodic):
             self._state([Event(severity="critical", kind=NOTIFY_LOST, text=text, fields=fields)])
 
         return lost
-
-
-def _over(running: "Deferred[Any]") -> "Deferred[None]":
-    """Fires when it has come to its end, whichever."""
-    done: Deferred[None] = Deferred()
-    running.addBoth(lambda _: done.callback(None))
-    return done

@@ -22,9 +22,9 @@ from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Answer, Failed, Probe, Target
 from monitor436.probes.web.http import HttpProbe
 from monitor436.probes.web.tls import TlsOptions
+from monitor436.pulse import Pulse
 from monitor436.state_folder import read_kept, replace_kept
 
-PULSE = 0.1  # seconds between two samples of how late this process is
 NO_FILE: Stamp = (0, 0, 0)
 QUESTION = Question(by=(APPLICATION, VERSION), wanted=(), counts=False)
 TOLD = {POLL_FAILED, POLL_RECOVERED, POLL_UNTRUSTED}
@@ -105,8 +105,6 @@ class PollService(Periodic):
         self._stamp: Stamp | None = None
         self._round: Deferred[None] | None = None
         self._unkept = False
-        self._late = 0.0
-        self._pulsed = 0.0
 
     def startService(self) -> None:
         self.polled = Polled(self.poll_name, self.poll.fail_after, self.poll.of, read_kept(self._keeps, Kept))
@@ -150,29 +148,23 @@ class PollService(Periodic):
         if not targets:
             return
         at, began = self._wall(), self._monotonic()
-        pulse = Periodic("pulse", PULSE, self._beat, self._reactor)
-        self._late, self._pulsed = 0.0, began
+        pulse = Pulse(self._monotonic, self._reactor)
         pulse.startService()
         try:
             found = await self._poller.read(targets, self._found)
         finally:
-            self._beat()
+            pulse.beat()
             pulse.stopService()
         silent = ""
         if canary:
             silent = found.pop().text
-        doubt = suspicion(found, self._late, self.poll.timeout, silent)
+        doubt = suspicion(found, pulse.late, self.poll.timeout, silent)
         events = self.polled.round(found, at, self._monotonic() - began, doubt)
         self._unkept = True
         if events:
             self._state(events)
         else:
             self._keep()
-
-    def _beat(self) -> None:
-        now = self._monotonic()
-        self._late = max(self._late, now - self._pulsed - PULSE)
-        self._pulsed = now
 
     def _found(self, result: Answer | Failed) -> Found:
         name = result.target.name

@@ -22,28 +22,14 @@ from monitor436.probes.names import Names
 from monitor436.probes.poller import Poller
 from monitor436.probes.probe import Probe, Target
 from monitor436.probes.ssh.sweep import judged, ssh_probe, ssh_targets
+from monitor436.pulse import Pulse
 from monitor436.state_folder import left_over, read_kept, replace_kept
 
-PULSE = 0.1  # seconds between two samples of how late this process is
 SECOND_LOOK = 1.0  # seconds after which hosts that went down are asked, those of that second together
 MOST_SECOND_LOOKS = 100  # hosts that are asked so at once
 
 State = Callable[[Sequence[Event]], object]
 Make = Callable[[Sweep, Names, Any], Probe]
-
-
-class _Pulse(Periodic):
-    """By how many seconds this process was late at most, `late`, while it runs: two looks at hosts may be under way."""
-
-    def __init__(self, monotonic: Callable[[], float], reactor: Any) -> None:
-        super().__init__("pulse", PULSE, self._beat, reactor)
-        self.late = 0.0
-        self._monotonic, self._at = monotonic, monotonic()
-
-    def _beat(self) -> None:
-        now = self._monotonic()
-        self.late = max(self.late, now - self._at - PULSE)
-        self._at = now
 
 
 class SweepService(Periodic):
@@ -179,7 +165,7 @@ class SweepService(Periodic):
         self._refused = ""
         at = round(self._wall(), 3)
         poller = Poller(self._reactor, probe, self.sweep.at_once, monotonic=self._monotonic)
-        pulse = _Pulse(self._monotonic, self._reactor)
+        pulse = Pulse(self._monotonic, self._reactor)
         pulse.startService()
         try:
             return await poller.read(targets, lambda answer: judged(answer, at)), pulse.late

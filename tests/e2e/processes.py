@@ -53,8 +53,9 @@ def run(argv: Sequence[str | Path], prefix: Sequence[str] = (), seconds: float =
 
 
 def kept_waiting(pid: int | str = "self") -> float:
-    """Seconds that a process had something to do and no processor, as Linux counts them: others were at work.
+    """Seconds that the main thread of a process had something to do and no processor: others were at work.
 
+    The kernel counts it: the second figure of /proc/PID/schedstat, see its Documentation/scheduler/sched-stats.rst.
     Also of one that has ended, until somebody waits for it; 0 where nobody counts them.
     """
     try:

@@ -3,23 +3,22 @@
 import threading
 import time
 from collections import deque
-from pathlib import Path
+
+from tests.e2e.processes import kept_waiting
 
 EVERY = 0.1  # seconds between looks
 KEPT = 600  # looks: a minute
 SECOND = round(1.0 / EVERY)  # looks
-NANO = 1e-9
 
 
 class Witness:
     """Watches how long the main thread of a process waits for a core, from `start()` to `stop()`.
 
-    The kernel counts it (the second figure of /proc/PID/task/TID/schedstat, see its Documentation/scheduler/
-    sched-stats.rst). A core that a hypervisor took away is not counted, but makes this thread late: that is added.
+    A core that a hypervisor took away is not counted, but makes this thread late: that is added.
     """
 
     def __init__(self, pid: int) -> None:
-        self._file = Path(f"/proc/{pid}/task/{pid}/schedstat")
+        self._pid = pid
         self._kept: deque[float] = deque(maxlen=KEPT)
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -41,14 +40,8 @@ class Witness:
         return max((sum(kept[at : at + SECOND]) for at in range(len(kept))), default=0.0)
 
     def _watch(self) -> None:
-        looked, waited = time.monotonic(), self._waited()
+        looked, waited = time.monotonic(), kept_waiting(self._pid)
         while not self._ends.wait(EVERY):
             before, looked = looked, time.monotonic()
-            earlier, waited = waited, self._waited()
+            earlier, waited = waited, kept_waiting(self._pid)
             self._kept.append(max(0.0, waited - earlier) + max(0.0, looked - before - EVERY))
-
-    def _waited(self) -> float:
-        try:
-            return int(self._file.read_text().split()[1]) * NANO
-        except (OSError, IndexError):
-            return 0.0  # it has ended, or this kernel does not count

@@ -58,6 +58,16 @@ class EventLogTests(SynchronousTestCase):
         """What is in the file."""
         return [read_line(line).text for line in self.path.read_bytes().splitlines()]
 
+    def assert_told_once(self, texts: list[str]) -> None:
+        """An own event comes before the disk works again, and one after: all are in the file and told, in order."""
+        self.events.state([Event(text="while it fails")])
+        self.disk.broken = ""
+        self.recover()
+        self.events.state([Event(text="after")])
+        self.work()
+        self.assertEqual(self.texts(), texts)
+        self.assertEqual(self.told, texts)
+
     def test_an_event_is_told_only_when_it_is_durable(self) -> None:
         """First the disk, then the Deferred, then the listeners."""
         durable = self.events.append([Event(text="a", id="h/s/1")])
@@ -156,13 +166,7 @@ class EventLogTests(SynchronousTestCase):
         self.disk.broken = "input/output error"
         self.events.state([Event(text="in the file, not synced")])
         self.work()
-        self.events.state([Event(text="while it fails")])
-        self.disk.broken = ""
-        self.recover()
-        self.events.state([Event(text="after")])
-        self.work()
-        self.assertEqual(self.texts(), ["before", "in the file, not synced", "while it fails", "after"])
-        self.assertEqual(self.told, self.texts())
+        self.assert_told_once(["before", "in the file, not synced", "while it fails", "after"])
         self.assertEqual(Proof().read(self.path.read_bytes().splitlines()).flaws, [])
 
     def test_what_follows_from_an_event_that_is_told_after_a_failure_is_stated_once(self) -> None:
@@ -176,13 +180,7 @@ class EventLogTests(SynchronousTestCase):
         self.disk.broken = "input/output error"
         self.events.append([Event(text="a", id="h/s/1")]).addErrback(lambda failure: failure.trap(NotDurable))
         self.work()
-        self.events.state([Event(text="while it fails")])
-        self.disk.broken = ""
-        self.recover()
-        self.events.state([Event(text="after")])
-        self.work()
-        self.assertEqual(self.texts(), ["a", "while it fails", "what follows", "after"])
-        self.assertEqual(self.told, self.texts())
+        self.assert_told_once(["a", "while it fails", "what follows", "after"])
 
     def test_a_range_that_another_server_has_is_told_once_though_the_disk_fails_with_it(self) -> None:
         """It waits like all events of the server, and until it is written the range does not count as missing."""
