@@ -127,7 +127,7 @@ class Journal:
         device, inode = self._identity
         kept = {"device": device, "inode": inode, "offset": self._size, "numbers": numbers}
         path = self._checkpoint_path()
-        new = path.with_suffix(".new")
+        new = path.with_name(path.name + ".new")
         with open(new, "w") as file:
             json.dump(kept, file)
             file.flush()
@@ -222,7 +222,8 @@ class Journal:
         return (found.st_dev, found.st_ino) != self._identity
 
     def _checkpoint_path(self) -> Path:
-        return self.path.with_name(self.path.name + ".checkpoint")
+        """Hidden: whoever says `events.jsonl*` means events files."""
+        return self.path.with_name(f".{self.path.name}.checkpoint")
 
 
 def _lines(places: list[tuple[Path, int]]) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ M436_NO_SKIPS=1: a skipped test is a failed one.  M436_COUNTS=FOLDER: the count 
 
 import json
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ OUTCOMES = ("passed", "failed", "skipped")
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a script began this with `&`; programs under test inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def reason(report: Any) -> str:

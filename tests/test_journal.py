@@ -140,7 +140,7 @@ class JournalTests(unittest.TestCase):
         """The file grows until it works; it is not tried with every line."""
         journal = self.open(rotate_at=4)
         journal.write(b"aaaa\n")
-        in_the_way = self.folder / "events.jsonl.new"
+        in_the_way = self.folder / ".events.jsonl.checkpoint.new"
         in_the_way.mkdir()
         journal.write(b"b\n")
         self.assertIn("cannot be rotated", journal.complaint)
@@ -225,8 +225,20 @@ class JournalTests(unittest.TestCase):
         journal = self.open()
         journal.write(b"a\n")
         for content in (b"", b"{", b"[]", b'{"device":0,"inode":0,"offset":0,"numbers":{}}'):
-            (self.folder / "events.jsonl.checkpoint").write_bytes(content)
+            (self.folder / ".events.jsonl.checkpoint").write_bytes(content)
             self.assertEqual(self.found(self.open()), ({}, [b"a\n"]), content)
+
+    def test_what_begins_with_its_name_is_an_events_file(self) -> None:
+        """So `monitor436 verify events.jsonl*` means no other, at whatever moment a shell looks."""
+        journal = self.open(keep=9)
+        journal.write(b"a\n")
+        journal.rotate({})
+        (self.folder / ".events.jsonl.checkpoint").unlink()
+        (self.folder / ".events.jsonl.checkpoint").mkdir()
+        with self.assertRaises(IsADirectoryError):  # what is to become the checkpoint stays
+            journal.checkpoint({})
+        self.assertEqual(len(list(self.folder.iterdir())), 4)
+        self.assertEqual(sorted(self.folder.glob("events.jsonl*")), [self.path, *journal.rotated()])
 
     def test_after_a_failed_write_only_what_came_since_the_last_good_one_is_read(self) -> None:
         """The numbers are those that held then."""

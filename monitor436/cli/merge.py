@@ -28,7 +28,6 @@ def merge(files: tuple[str, ...], part: bool, output: str) -> None:
     \b
     monitor436 merge srv1/events.jsonl* srv2/events.jsonl* -o all.jsonl
     """
-    files = tuple(file for file in files if not file.endswith(".checkpoint"))
     if any(os.path.realpath(file) == os.path.realpath(output) for file in files):
         raise click.ClickException(f"{output} is one of the files that are read: a server may be writing to it")
     proof = proved(files, part)

@@ -85,7 +85,7 @@ class ServerMachine(Machine):
 
     def files(self) -> list[Path]:
         """Its events files."""
-        return sorted(path for path in self.runs.var.glob("events.jsonl*") if "checkpoint" not in path.name)
+        return sorted(self.runs.var.glob("events.jsonl*"))
 
 
 class HostMachine(Machine):

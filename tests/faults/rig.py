@@ -103,7 +103,10 @@ class Rig:
     def _arrived(self) -> bool:
         for machine in self.machines:
             machine.look()
-        return not missing(self.servers, self.hosts)
+        try:
+            return not missing(self.servers, self.hosts)
+        except FileNotFoundError:  # rotated after it was listed
+            return False
 
 
 def _tracebacks(output: str) -> list[str]:
