@@ -60,12 +60,15 @@ def work_until_told(
     worker = Worker(queue, name, at_once, work, lost, complain, reactor, lease)
     given: list[int] = []
 
+    async def begin() -> None:
+        hint = "; Ctrl-C ends it" if sys.stderr.isatty() else ""
+        click.echo(f"{name}: waits for {what}s, and asks {at_once} at a time{hint}", err=True)
+        await worker.run()
+
     async def end() -> None:
         given.append(await worker.end())
         await probe.close()
         await queue.close()
 
-    if sys.stderr.isatty():
-        click.echo(f"{name}: waits for {what}s, and asks {at_once} at a time; Ctrl-C ends it", err=True)
-    until_told(worker.run, end, reactor)
+    until_told(begin, end, reactor)
     click.echo(f"{name}: {count(worker.done, what)} done, {given[0] if given else 0} given back", err=True)

@@ -15,6 +15,7 @@ from tests.e2e.processes import ROOT, environment
 
 CHROMIUM = shutil.which("chromium") or ""
 READY = 60.0  # seconds in which a server over a made-up fleet has told all its events
+SHOWN = 4000  # letters of a page that are told when its test fails
 PATIENCE = 15_000  # milliseconds for what a page is to show
 WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
 # What the browser itself logs of answers that tests provoke.
@@ -61,6 +62,9 @@ class Chromium:
         page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
         try:
             yield page
+        except BaseException:
+            print(f"at {page.url}; {wrong}", page.locator("body").inner_text()[:SHOWN], sep="\n")
+            raise
         finally:
             context.close()
         wrong = [each for each in wrong if not any(known in each for known in EXPECTED)]

@@ -58,6 +58,8 @@ class WorkersTests(unittest.TestCase):
         through = self.report("through", "--queue", "status", "--redis", self.redis.address)
         eventually(lambda: "is a worker there" in through.output, SOON, "that nobody works is said")
         workers = {name: self.worker(name) for name in ("w1", "w2", "w3")}
+        for worker in workers.values():
+            worker.says("waits for targets", SOON)
         eventually(lambda: self._done() > 40, SOON, "some are asked")
         workers["w1"].kill()
         workers["w2"].send(signal.SIGSTOP)

@@ -99,6 +99,8 @@ class WorkersTests(TestCase):
     async def test_one_worker_killed_one_frozen_and_redis_restarted(self) -> None:
         """Every host is in the file once, the batch is complete, and nothing is left in the queue."""
         workers = {name: self.worker(name) for name in ("w1", "w2", "w3", "w4")}
+        for worker in workers.values():
+            worker.says("waits for hosts", SOON)
         sink = self.begin("sink", str(self.rows), "--batch", "b1")
         sender = self.begin("send", str(self.folder / "hosts"), "60", "--batch", "b1")
         self.until(20)
