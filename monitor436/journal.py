@@ -49,6 +49,7 @@ class Journal:
         self._file = -1
         self._size = 0
         self._identity = (0, 0)
+        self._named = False  # whether a power cut leaves the file its name: its folder is synced
         self._opened = 0.0
         self._looked = 0.0
         self._rotates_after = float("-inf")
@@ -61,12 +62,14 @@ class Journal:
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self.close()  # not sooner: a new file must not get the inode of one that was removed
         found = os.fstat(file)
+        self._named = self._named and not new and self._identity == (found.st_dev, found.st_ino)
         self._file, self._size, self._identity = file, found.st_size, (found.st_dev, found.st_ino)
         self._opened = self._looked = self._clock()
         if self._size and os.pread(file, 1, self._size - 1) != b"\n":
             self._append(b"\n")
-        if new:
+        if not self._named:
             sync_folder(str(self.path.parent))
+            self._named = True
         self._disk.fdatasync(file)
 
     def begin(self) -> None:
@@ -175,14 +178,14 @@ class Journal:
 
     def _turn_over(self, numbers: Callable[[], Numbers]) -> None:
         now = self._clock()
-        if self._file < 0 or (now - self._looked >= LOOK_EVERY and self._moved()):
+        if self._file < 0 or not self._named or (now - self._looked >= LOOK_EVERY and self._moved()):
             self._begin(numbers)
         elif self.wants_rotation():
             try:
                 self.rotate(numbers())
                 self.complaint = ""
             except OSError as problem:
-                if self._file < 0:
+                if self._file < 0 or not self._named:
                     raise
                 self.complaint = f"cannot be rotated: {problem}"
                 self._rotates_after = now + RETRY
