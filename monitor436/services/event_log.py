@@ -227,9 +227,7 @@ class EventLog(Service):
         if self._journal.complaint != self._complained:
             self._complained = self._journal.complaint
             self.log.warn("{path}: {what}", path=self.path, what=self._complained or "all is well again")
-        self._next()
-        for events, _, _ in batch:  # last: the thread works already
-            self._bus.publish(events)
+        self._next([events for events, _, _ in batch])
 
     def _failed(self, batch: list[Batch], problem: BaseException) -> None:
         self.degraded = _why(problem)
@@ -240,10 +238,12 @@ class EventLog(Service):
             durable.errback(NotDurable(self.degraded))
         self._next()
 
-    def _next(self) -> None:
+    def _next(self, durable: Iterable[Sequence[Event]] = ()) -> None:
         done, self._busy = self._busy, None
         if (self._waiting or self._reopen) and not self.degraded:
             self._write()
+        for events in durable:  # once the thread works already; and while what follows from them can still be stated
+            self._bus.publish(events)
         if done is not None:
             done.callback(None)
 

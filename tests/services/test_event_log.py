@@ -256,6 +256,14 @@ class EventLogTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertEqual(self.texts(), ["a", "b", "bye"])
 
+    def test_what_follows_from_the_last_events_before_a_stop_is_written(self) -> None:
+        """The file is closed once nobody has anything to say any more."""
+        self.bus.subscribe(lambda events: self.events.state([Event(text="b")]) if events[0].text == "a" else None)
+        self.events.append([Event(text="a", id="h/s/1")])
+        stopped = self.events.stopService().addCallback(lambda _: self.texts())
+        self.work()
+        self.assertEqual(self.successResultOf(stopped), ["a", "b"])
+
     def test_one_event_is_one_line_whatever_is_in_it(self) -> None:
         """Controls, separators and bidi marks are spelt out, and come back as they were."""
         wild = "a\n\r\x00\x1b[2J\x7f\x85\u2028\u2029\u202e\u2066\u200f\ufeff é 日本 😀"
