@@ -1,5 +1,7 @@
 """The file of host names and the keys they belong to: one JSON line each, added and never changed."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import MsgspecError, json
@@ -31,19 +33,17 @@ class Names:
                 continue
         return bound
 
-    def promise(self, bound: Bound) -> None:
-        """Make a binding durable, at once or, where the disk refuses, before one of the next calls of `read`."""
-        self._promised.append(bound)
+    def promise(self, bound: Sequence[Bound]) -> None:
+        """Make bindings durable, at once or, where the disk refuses, before one of the next calls of `read`."""
+        self._promised += bound
         self._keep_promises()
 
-    def keep(self, bound: Bound) -> None:
-        """Make a binding durable."""
-        json_lines.keep(self._path, json.encode(bound))
+    def keep(self, *bound: Bound) -> None:
+        """Make bindings durable, with one sync."""
+        json_lines.keep(self._path, b"\n".join(map(json.encode, bound)))
 
     def _keep_promises(self) -> None:
-        try:
-            while self._promised:
-                self.keep(self._promised[0])
-                del self._promised[0]
-        except OSError:  # the event log tells of a disk that fails
-            pass
+        if self._promised:
+            with suppress(OSError):  # the event log tells of a disk that fails
+                self.keep(*self._promised)
+                self._promised.clear()

@@ -29,7 +29,7 @@ class NamesTests(unittest.TestCase):
             self.names.keep(Bound("db1", "02"))
         promised = [Bound("web1", "01"), Bound("web2", "03")]
         for each in promised:
-            self.names.promise(each)
+            self.names.promise([each])
         self.assertEqual(self.names.read(), [])
         self.folder.mkdir()
         self.assertEqual(self.names.read(), promised)

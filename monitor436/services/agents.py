@@ -1,7 +1,7 @@
 """The UDP doorway of agents: greetings, heartbeats and events come in, acknowledgements go out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import Protocol
@@ -56,7 +56,7 @@ class AgentsProtocol:
         server: Callable[[], dict[str, object]],
         sessions: Sessions,
         enrolment: Enrolment,
-        keep: Callable[[Bound], None],
+        keep: Callable[[Sequence[Bound]], None],
         roster: Roster,
         ledger: Ledger,
         event_log: EventLog,
@@ -69,6 +69,7 @@ class AgentsProtocol:
         self._sessions = sessions
         self._enrolment = enrolment
         self._keep = keep
+        self._bound: list[Bound] = []  # names that were bound by the present burst
         self._roster = roster
         self._ledger = ledger
         self._event_log = event_log
@@ -113,6 +114,9 @@ class AgentsProtocol:
             except Exception as problem:
                 self._refuse(problem, address)
         self._intake.flush(now)
+        if self._bound:  # a whole fleet may come for the first time: one sync for all
+            bound, self._bound = self._bound, []
+            self._keep(bound)
 
     def _newcomer(self, datagram: bytes, address: Address, now: float) -> None:
         """A datagram that is not of a session in use: a greeting, the first one after it, or nothing of ours."""
@@ -210,7 +214,7 @@ class AgentsProtocol:
             self._intake.begin(session.name)
             bound = self._enrolment.bind(session.name, session.serial, session.wire.generation, session.mark)
             if bound is not None:
-                self._keep(bound)
+                self._bound.append(bound)
             agent = hello.spools[-1] if hello.spools else ""
             stated += self._roster.greeted(session.name, hello.boot, hello.version, session.address[0], agent)
             others = self._roster.spools_of_others(session.name)

@@ -3,7 +3,7 @@
 import random
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,7 @@ class DoorwayCase(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, folder)
         self.path = folder / "events.jsonl"
         self.kept: list[Bound] = []
+        self.syncs = 0
         self.now = 0.0
         self.start()
 
@@ -128,11 +129,16 @@ class DoorwayCase(SynchronousTestCase):
         sessions = Sessions(SITE, lambda size: self.seed.getrandbits(size * 8).to_bytes(size, "big"))
         about: dict[str, object] = {"server": "demo", "boot": "b", "port": 4360, "door": 4360, "degraded": False}
         self.door = AgentsProtocol(
-            lambda: dict(about), sessions, Enrolment(self.kept), self.kept.append, self.roster, self.ledger, self.log,
+            lambda: dict(about), sessions, Enrolment(self.kept), self.keep, self.roster, self.ledger, self.log,
             Wanted(), lambda: self.now,
         )  # fmt: skip
         self.port = Port()
         self.door.transport = self.port
+
+    def keep(self, bound: Sequence[Bound]) -> None:
+        """What the server makes durable at once."""
+        self.kept += bound
+        self.syncs += 1
 
     def lines(self, kind: str = "") -> list[Event]:
         """The events in the file."""

@@ -190,6 +190,14 @@ class AgentsTests(DoorwayCase):
             self.assertLessEqual(len(answer), len(hello))
         self.assertEqual((self.lines(), self.kept, len(self.roster)), ([], [], 0))
 
+    def test_the_names_of_one_burst_are_made_durable_together(self) -> None:
+        """A whole fleet may come for the first time, and nobody is answered while the disk works."""
+        agents = [Agent("web" + "1" * number, self.door, self.port) for number in range(1, 4)]
+        for agent in agents:
+            agent.greet()
+        self.door.arrived([(agent.session.seal(wire.BEAT, b'{"up":1}'), agent.address) for agent in agents])
+        self.assertEqual(([bound.name for bound in self.kept], self.syncs), (["web1", "web11", "web111"], 1))
+
     def test_a_stranger_gets_no_answer_whatever_it_sends(self) -> None:
         """Noise, every type under a wrong key, every length; each is counted and nothing is written."""
         self.met()
