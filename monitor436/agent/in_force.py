@@ -27,6 +27,8 @@ class InForce:
 
     def lacks(self, wanted: str) -> bool:
         """Whether a server wants a plan to be in force here that is not."""
+        if wanted and wanted != self._refused:
+            self._refused = ""  # whoever wants the refused one later tries it anew, and is told anew
         return bool(wanted) and wanted not in (self.digest, self._refused)
 
     def adopt(self, wanted: str, body: bytes) -> "list[dict[str, object]]":

@@ -26,8 +26,8 @@ class Plans(Periodic):
     """Serves the planbook of a folder. Files that do not read well never replace those that did.
 
     `canary` are patterns of hosts that get an edit first, and the seconds until the others do; if one of them refuses
-    its plan, all go back to what they had, until the next edit. `state(events)` takes what happened; `changed(hosts)`
-    is called with those whose plan is another one now.
+    its plan, all go back to what they had, until the next edit: to read the same files again is none. `state(events)`
+    takes what happened; `changed(hosts)` is called with those whose plan is another one now.
     """
 
     log = Logger()
@@ -47,6 +47,7 @@ class Plans(Periodic):
         self._canary, self._canary_wait = canary
         self._trial: Planbook | None = None  # what the canary group follows, and nobody else yet
         self._trial_ends = 0.0
+        self._held = ""  # the mark of the edit that the canary group has refused, until the next one
         self.book = Planbook({})
         self.mark = ""  # what all plans of this server are known by
         self.changed: Callable[[Iterable[str]], None] = lambda hosts: None
@@ -100,8 +101,8 @@ class Plans(Periodic):
     def heard(self, events: Sequence[Event]) -> None:
         """Events became durable: a canary that refuses its plan ends the trial."""
         for event in events:
-            if event.kind == PLAN_REFUSED and self._tries(event.host, str(event.fields.get("digest", ""))):
-                self._trial = None
+            if event.kind == PLAN_REFUSED and (tried := self._tries(event.host, str(event.fields.get("digest", "")))):
+                self._trial, self._held = None, tried.mark()
                 text = f"the edit of the plans stays off: {event.host} says: {event.text}"
                 self._state([Event(kind=kinds.PLANS_HELD, severity="warning", text=text)])
                 self._serve()
@@ -124,9 +125,12 @@ class Plans(Periodic):
         self.retime(self._every if self._moving is None else still)
 
     def reload(self, folder: str, rhythm: tuple[float, float]) -> None:
-        """Read now, whatever the stamps say. Plans that are what they were are no news."""
+        """Read now, whatever the stamps say. Plans that are what they were are no news, nor is what was refused."""
         self._folder, self._rhythm = folder, rhythm
-        self._stamp = stamp(folder)
+        found = stamp(folder)
+        if found != self._stamp:
+            self._held = ""  # saved again, perhaps as it was: it is tried anew
+        self._stamp = found
         self._read(again=True)
 
     def _read(self, again: bool = False) -> None:
@@ -139,8 +143,9 @@ class Plans(Periodic):
             self._state([Event(kind=kinds.PLANS_REFUSED, severity="warning", text=text)])
             return
         self._refused = False
-        if again and not refused and book.mark() == (self._trial or self.book).mark():
+        if again and not refused and book.mark() in (self._held, (self._trial or self.book).mark()):
             return
+        self._held = ""
         files, checks = book.size()
         first = ""
         if self._canary and self._read_well:
@@ -165,9 +170,10 @@ class Plans(Periodic):
     def _book_of(self, host: str) -> Planbook:
         return self._trial if self._trial is not None and self._is_canary(host) else self.book
 
-    def _tries(self, host: str, digest: str) -> bool:
-        """Whether a host is trying the plan with this digest, or the beginning of it: not one of an earlier edit."""
-        return self._trial is not None and self._is_canary(host) and self._trial.digest(host).startswith(digest)
+    def _tries(self, host: str, digest: str) -> Planbook | None:
+        """What a host is trying, if its plan in there has this digest, or the beginning of it: no earlier edit."""
+        tried = self._trial if self._is_canary(host) else None
+        return tried if tried is not None and tried.digest(host).startswith(digest) else None
 
     def _is_canary(self, host: str) -> bool:
         return any(fnmatchcase(host, pattern) for pattern in self._canary)

@@ -56,6 +56,16 @@ class InForceTests(unittest.TestCase):
         self.assertEqual(len(self.in_force.adopt(plan.digest(PLANS[0]), PLANS[0])), 1)
         self.assertFalse(self.in_force.lacks(plan.digest(PLANS[0])))
 
+    def test_a_refused_plan_is_lacked_again_once_another_one_was_wanted(self) -> None:
+        """Not before: it would be fetched and refused for ever."""
+        refused = b'{"checks":5}'
+        (event,) = self.in_force.adopt(plan.digest(refused), refused)
+        self.assertEqual(event["kind"], "plan_refused")
+        self.assertFalse(self.in_force.lacks(plan.digest(refused)))
+        self.in_force.adopt(plan.digest(PLANS[0]), PLANS[0])
+        self.assertFalse(self.in_force.lacks(plan.digest(PLANS[0])))
+        self.assertTrue(self.in_force.lacks(plan.digest(refused)))
+
     def test_a_plan_that_is_not_the_wanted_one_is_nobodys(self) -> None:
         """Changed in one bit, or as good as it likes: the digest came in a datagram that only a server can make."""
         wanted = plan.digest(PLANS[1])

@@ -15,6 +15,7 @@ from tests.e2e.stage import Agent, Stage
 
 CANARY_WAIT = 8.0  # seconds: longer than a canary needs on a machine that is busy with other tests
 UNHEARD = 2.0  # seconds in which whoever should not be told, or heard, has not been
+READ_AGAIN = "settings read again"  # what a server says at HUP, right before it reads the plans
 FOLLOWS = "the last good plan is in force"  # what an agent says at its start, before it greets
 JOIN_AGAIN = 30.0  # seconds: a host asks again after 5 s, then after 10 s more
 LOAD = """\
@@ -90,7 +91,7 @@ class CanaryTests(Stage):
         return eventually(same, SOON, "both are listed with one plan")
 
     def test_an_edit_that_a_canary_refuses_reaches_nobody_else_and_is_taken_back(self) -> None:
-        """Its agent is of an older version, which does not know the reading. The next edit is tried again."""
+        """Its agent is older, and does not know the reading. To save it again is an edit, and HUP is none."""
         older = without_reading(self.site.agent_file(), "load5", self.folder / "older.pyz")
         for host, file in (("c1", older), ("w1", None)):
             self.agent(self.site, host, file=file).start()
@@ -99,6 +100,11 @@ class CanaryTests(Stage):
         held = self.site.event(kind="plans_held")
         self.assertIn("load5", held["text"])
         self.assertIn("c1", held["text"])
+        self.site.hang_up()
+        eventually(lambda: READ_AGAIN in self.site.output, SOON, "HUP is over")
+        self.site.plan(LOAD.format(name="second", reading="load5"))
+        self.site.event(kind="plans_held", after=1)
+        self.assertEqual(len(self.site.events(kind="plans_changed")), 3)  # the first, the edit, and that saved again
         pause(CANARY_WAIT + UNHEARD)
         for host in ("c1", "w1"):
             self.assertEqual(len(self.site.events(host=host, kind="plan_in_force")), 1, host)
@@ -205,6 +211,7 @@ class GenerationTests(Stage):
         self.assertEqual(json.loads(self.kept(agent).read_text())["generation"], 1)
         server.event(host="h1", kind="host_up")
         agent.stop()
+        eventually(lambda: server.hosts()["h1"]["state"] == "stopped", SOON, "it is listed as stopped")
         good = self.kept(agent).read_bytes()
         self.kept(agent).write_bytes(stolen)
         begun = agent.output.count(FOLLOWS)

@@ -105,6 +105,19 @@ class CanaryTests(SynchronousTestCase):
         self.clock.advance(60.0)
         self.assertIn(b"above 7", self.plans.plan("web1"))
 
+    def test_a_reload_does_not_try_anew_what_was_refused(self) -> None:
+        """As a rotation of logs has everything reloaded each night. Saved once more, it is tried once more."""
+        self.edit(6)
+        self.plans.heard([Event(kind=PLAN_REFUSED, host="test1", text="no")])
+        self.kinds()
+        self.plans.reload(str(self.folder), (5.0, 15.0))
+        self.clock.advance(600.0)
+        self.assertEqual((self.kinds(), self.digests()), ([], self.before))
+        self.write(6)
+        self.plans.reload(str(self.folder), (5.0, 15.0))
+        self.assertEqual(self.kinds(), [kinds.PLANS_CHANGED])
+        self.assertNotEqual(self.plans.digest("test1"), self.before[0])
+
     def test_what_others_refuse_is_no_trial(self) -> None:
         """Nor is a refusal when there is nothing to try."""
         self.plans.heard([Event(kind=PLAN_REFUSED, host="test1")])
