@@ -5,6 +5,7 @@ import selectors
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 from monitor436 import __version__
 from monitor436.agent import limits
@@ -67,21 +68,28 @@ def _place(server: str) -> None:
         raise UsageError("--server: expected HOST or HOST:PORT, a port being 1 to 65535, got {!r}".format(server))
 
 
+def on_end(act: "Callable[[], object]") -> None:
+    """From now on TERM, INT and HUP do this; HUP, with which a terminal closes, not under nohup(1)."""
+    ends = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        ends.append(signal.SIGHUP)
+    for number in ends:
+        signal.signal(number, lambda *_: act())
+
+
 def stop_on_signals(agent: Agent, selector: selectors.BaseSelector) -> None:
-    """From now on TERM and INT end the loop after the present turn."""
+    """From now on they end the loop after the present turn."""
     reads, writes = os.pipe()
     for end in (reads, writes):
         os.set_blocking(end, False)
     signal.set_wakeup_fd(writes)  # so that select() returns at once
     selector.register(reads, 1, lambda now: os.read(reads, 512))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: agent.stop())
+    on_end(agent.stop)
 
 
 def run(options: Options, packed: Packed) -> None:
     """The agent, until it is told to stop. Raises StateError, OSError, ValueError."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))  # until it has joined there is nothing to take leave of
+    on_end(sys.exit)  # until it has joined there is nothing to take leave of
     os.umask(0o077)
     state = State(options.state)
     for file, first in FIRST.items():

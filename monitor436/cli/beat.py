@@ -72,7 +72,9 @@ def beat(to: str, file: str, name: str, every: float, state: str) -> None:
     monitor436 agent pack --host router1 -o router1.pyz
     monitor436 beat --to monitor.example.org --as router1.pyz
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # with HUP a terminal closes; nohup(1) has it ignored
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         packed = packed_in(file)
         address = _address(to, packed.port)
