@@ -54,8 +54,12 @@ export function s(tag, attributes = {}, ...children) {
   return put(element, children);
 }
 
-/** Make the rows of `body` those of `items`: what looks the same stays as it is, so that it keeps the focus, and who
- *  presses a button of it also releases that one.
+let pressed = null; // what a pointer went down on, until it is released; :active lasts longer where fingers tap
+addEventListener("pointerdown", (event) => { pressed = event.target; }, true);
+for (const name of ["pointerup", "pointercancel", "contextmenu"]) addEventListener(name, () => { pressed = null; }, true);
+
+/** Make the rows of `body` those of `items`: what looks the same stays as it is, so that it keeps the focus. What is
+ *  being pressed stays, too, until the next time, so that who presses a link of it also releases that one.
  *  `key(item)` tells which is which, `row(item)` draws one. New ones are marked with the class `fresh`. */
 export function rows(body, items, key, row) {
   const before = new Map([...body.children].map((each) => [each.dataset.key, each]));
@@ -68,6 +72,7 @@ export function rows(body, items, key, row) {
     if (old?.seen === seen) return old;
     const made = row(item);
     if (old?.drawn.isEqualNode(made)) return Object.assign(old, { seen });
+    if (old?.contains(pressed)) return old;
     Object.assign(made, { seen, drawn: made.cloneNode(true) });
     made.dataset.key = name;
     if (!first) made.classList.add("fresh");

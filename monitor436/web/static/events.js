@@ -23,10 +23,10 @@ export function view(context) {
   const kind = h("input", { type: "text", value: query.kind ?? "", placeholder: "host_down,log_line", maxlength: 200, spellcheck: "false" });
   const hold = h("button", { type: "button", "aria-pressed": "false" }, "Hold");
   const newest = h("button", { type: "button" }, "Newest");
-  const newer = h("button", { type: "button", data: { turn: "newer" } }, "← Newer");
-  const older = h("button", { type: "button", data: { turn: "older" } }, "Older →");
+  const newer = h("button", { type: "button", disabled: true, data: { turn: "newer" } }, "← Newer");
+  const older = h("button", { type: "button", disabled: true, data: { turn: "older" } }, "Older →");
   const where = h("span");
-  const pages = h("nav.pages.stuck", { "aria-label": "Pages of events" }, newest, newer, where, older);
+  const pages = h("nav.pages.stuck", { "aria-label": "Pages of events", hidden: true }, newest, newer, where, older);
   const section = h("section.turned", { "aria-label": "List" }, pages, note, list);
   fill(context.main, h("div.view",
     h("div.head", h("div", h("h1", { tabindex: "-1" }, "Events"), h("p.lead", "Each stands in the events file before it is here.")), h("div.acts", hold)),
@@ -146,6 +146,7 @@ export function view(context) {
     const focused = document.activeElement;
     for (const each of [newest, newer]) each.hidden = !past;
     hold.disabled = past;
+    newer.disabled = false; // before there is a page there is no place to turn from
     older.disabled = !found.older;
     pages.hidden = !past && !found.older;
     if (pages.contains(focused) && (focused.disabled || focused.hidden)) (past ? newer : older).focus();
