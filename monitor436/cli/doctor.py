@@ -33,6 +33,7 @@ from monitor436.site import BEFORE, CERTIFICATE, KEY, Site, SiteError
 from monitor436.state_folder import VITALS, read_kept
 
 OLD = 3 * EVERY  # seconds after which vitals are those of a server that does not run
+LATE = probing.DOOR  # seconds that a beacon may be late, as an answer at the door: a busy machine is no firewall
 UNIT = "monitor436-server.service"
 COLOURS = {"ok": "green", "note": "yellow", "bad": "red"}
 
@@ -146,7 +147,7 @@ def _heard(settings: Settings, site: Site, here: list[tuple[str, str]]) -> list[
     """Own addresses on whose networks a beacon of this site was heard just now. Raises OSError."""
     sent = settings.beacon
     hears = sockets.hearing(sent.port, sent.multicast)
-    found = probing.listen(hears, sent.port, beacon_key(site.key), sent.every + 1.0)
+    found = probing.listen(hears, sent.port, beacon_key(site.key), sent.every + LATE)
     hears.close()
     senders = {each.address for each in found if each.site == "ours"}
     reached = {to for own, to in here if own in senders}  # two addresses in one network: broadcasts come from the first

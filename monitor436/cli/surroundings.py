@@ -6,6 +6,7 @@ import os
 import pwd
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from monitor436.model.server.checkup import Held, Kept, Room, Unit
@@ -76,12 +77,17 @@ def holder(port: int, kind: str, proc: Path = PROC) -> int:
         if row[1].endswith(ends) and listens:
             sockets.add(f"socket:[{row[9]}]")
     for process in proc.glob("[0-9]*"):
-        try:
-            if any(os.readlink(each) in sockets for each in (process / "fd").iterdir()):
-                return int(process.name)
-        except OSError:
-            continue  # it is gone, or another user's
+        if not sockets.isdisjoint(_open_files(process)):
+            return int(process.name)
     return 0
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    """What a process has open; nothing of one that is gone, or another user's."""
+    with suppress(OSError):
+        for each in (process / "fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since it was listed
+                yield os.readlink(each)
 
 
 def _rows(table: Path) -> list[list[str]]:

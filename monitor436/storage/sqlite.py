@@ -69,7 +69,8 @@ class Sqlite(Store):
         return await self._do(self._page)
 
     async def write(self, parts: Sequence[Part], wall: float) -> None:
-        await self._do(lambda: self._write(parts, here(wall, self._boot)))
+        life = here(wall, self._boot)  # what is taken while the thread is still busy is not among the parts
+        await self._do(lambda: self._write(parts, life))
 
     async def read(self, host: str, wall: float) -> list[Part]:
         return []  # nobody else writes here

@@ -61,7 +61,7 @@ def listen(hears: socket.socket, port: int, key: bytes, seconds: float) -> "list
     while time.monotonic() < end:
         select.select([hears] + ([wire_tap.socket] if wire_tap else []), [], [], max(0.0, end - time.monotonic()))
         for each in _arrived(hears, key):
-            if each.site == "ours" and not any(other.site == "ours" for other in heard.values()):
+            if each.site == "ours":  # the first one counts: those that come later would end it later
                 end = min(end, time.monotonic() + ENOUGH)
             heard[each.site, each.address] = each
         for body, address, interface in wire_tap.arrived() if wire_tap else []:
