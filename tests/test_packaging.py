@@ -16,7 +16,8 @@ from typing import ClassVar
 
 from tests.test_layers import ROOT, STDLIB, imports, ours
 
-NOT_COPIED = (".*", "*.egg-info", "build", "dist", "var", "__pycache__", "_trial_temp*", "dropin.cache")
+NOT_COPIED = (".*", "*.egg-info", "build", "dist", "var", "__pycache__", "dropin.cache")
+IN_USE = ("_trial_temp*", "tests.*")  # folders of tests that may run just now: what is in them comes and goes
 BUILD = "import sys, setuptools.build_meta as backend; getattr(backend, sys.argv[1])(sys.argv[2])"
 PLUGINS = """
 import sys
@@ -49,7 +50,7 @@ class ArchiveTests(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
         top = Path(cls.folder.name)
-        shutil.copytree(ROOT, top / "copy", ignore=shutil.ignore_patterns(*NOT_COPIED))
+        shutil.copytree(ROOT, top / "copy", ignore=shutil.ignore_patterns(*NOT_COPIED, *IN_USE))
         build(top / "copy", "build_sdist", top)
         with tarfile.open(next(top.glob("*.tar.gz"))) as archive:
             archive.extractall(top / "source", filter="data")

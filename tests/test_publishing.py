@@ -1,6 +1,7 @@
 """`monitor436 push`: what receivers are sent, and what is said of it; the command as far as it goes without asking."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -164,9 +165,15 @@ class ReceiverTests(PublishingCase):
 
 
 class CredentialsTests(PublishingCase):
+    def file(self) -> Path:
+        """A place for a token."""
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        return folder / "token"
+
     def test_a_token_of_a_file_goes_with_each_post_and_a_new_one_after_it_was_replaced(self) -> None:
         """The file is looked at before each."""
-        path = Path(self.mktemp())
+        path = self.file()
         path.write_text("m436_first\n")
         self.start(credentials=TokenFile(str(path)))
         self.clock.advance(1)
@@ -182,7 +189,7 @@ class CredentialsTests(PublishingCase):
     def test_a_file_that_holds_no_token_is_refused(self) -> None:
         """It would be sent as a header."""
         for text in ("", "two words", "a\nX-Header: b", "ü", "\x1b"):
-            path = Path(self.mktemp())
+            path = self.file()
             path.write_text(text)
             with self.assertRaisesRegex(ValueError, "holds no token"):
                 TokenFile(str(path))

@@ -138,7 +138,7 @@ class CommandLineTests(ProcCase):
     def test_a_pattern_has_its_time_for_all_processes_together(self) -> None:
         """Many that are slow are as bad as one that explodes; the next run has its time anew."""
         for _ in range(60):
-            self.process("x", "a" * 21)
+            self.process("x", "a" * 20)
         wanted = Wanted("x", "(a+)+$b")
         for _ in range(2):
             with self.assertRaises(ReadingError):

@@ -9,6 +9,7 @@ import tempfile
 import time
 import unittest
 
+from tests.agent.checked import unhurried
 from tests.agent.torture import Lost, Muddled, PlannedStory, Story
 
 SECONDS = float(os.environ.get("M436_TORTURE", "0"))
@@ -22,6 +23,7 @@ class TortureTests(unittest.TestCase):
     """Each story: some thousand lines, dozens of rotations and kills. Odd ones follow a pattern, not a path."""
 
     def setUp(self) -> None:
+        unhurried(self)
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
 

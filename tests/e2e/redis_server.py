@@ -16,7 +16,7 @@ ABSENT = None if shutil.which("redis-server") else "no redis-server here (Debian
 
 
 class RedisServer:
-    """Listens on a loopback port once `start()` returns; `conf`: lines of its configuration beside the bare ones.
+    """Answers on a loopback port once `start()` returns; `conf`: lines of its configuration beside the bare ones.
 
     `tls`: PEM files (authority, certificate, key); then its port speaks TLS only. Its data are kept from one start to
     the next with `conf=["appendonly yes", "appendfsync always"]`. End it with `close()`.
@@ -26,6 +26,7 @@ class RedisServer:
         self.folder = Path(tempfile.mkdtemp(prefix="redis436-"))
         self.port = port or free_port()
         self.address = f"{LOOPBACK}:{self.port}"
+        self._tls = tls is not None
         self._process: Process | None = None
         lines = [f"bind {LOOPBACK}", f"dir {self.folder}", 'save ""', "daemonize no", "hz 50", *conf]
         lines.append(f"port {0 if tls else self.port}")
@@ -37,9 +38,9 @@ class RedisServer:
         self._conf.write_text("".join(f"{line}\n" for line in lines))
 
     def start(self) -> "RedisServer":
-        """Run it; returns when it takes connections."""
+        """Run it; returns when it has read its files and answers."""
         self._process = Process(["redis-server", self._conf], self.folder / "redis.log", folder=self.folder)
-        eventually(self._listens, SOON, f"redis-server listens on {self.address}")
+        eventually(self._answers, SOON, f"redis-server answers on {self.address}")
         return self
 
     def stop(self) -> None:
@@ -64,7 +65,7 @@ class RedisServer:
 
     def ask(self, *words: str, password: str = "") -> str:
         """What it answers to a command of few words, as it comes over the wire; not over TLS."""
-        with socket.create_connection((LOOPBACK, self.port), 5.0) as link:
+        with socket.create_connection((LOOPBACK, self.port), SOON) as link:
             answer = b""
             for command in ([("AUTH", password)] if password else []) + [words]:
                 parts = b"".join(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in command)
@@ -78,9 +79,11 @@ class RedisServer:
             self._process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _listens(self) -> bool:
+    def _answers(self) -> bool:
+        """Whether it takes connections, and does what is asked: while it reads its file it says LOADING to anything."""
         try:
             with socket.create_connection((LOOPBACK, self.port), 1.0):
-                return True
+                pass
+            return self._tls or not self.ask("PING").startswith("-LOADING")
         except OSError:
             return False

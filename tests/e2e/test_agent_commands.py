@@ -70,14 +70,18 @@ class EventTests(CommandCase):
         server = self.server().start()
         agent = self.joined(server, "h1")
         said = []
+        greeted = 0
         for round_ in range(ROUNDS):
             for number in range(5):
                 said.append(f"event {round_}.{number}")
                 self.call(server.agent_file(), "event", said[-1], "--state", agent.state)
             agent.kill()
+            greeted = agent.output.count("greeted by")
             agent.start()
         reported = {"host": "h1", "kind": "reported"}
         eventually(lambda: len(server.events(**reported)) >= len(said), SOON, "all of them")
+        # The one before it may have told all: this one must be at work before it can be told to end.
+        eventually(lambda: agent.output.count("greeted by") > greeted, SOON, "the last one runs")
         self.assertEqual([event["text"] for event in server.events(**reported)], said)
         self.assertEqual(agent.stop(), 0)
         self.assertEqual(os.listdir(agent.state / "inbox"), [])

@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
+from monitor436.model.settings.hosts import Heartbeat
 from monitor436.model.settings.whole import Settings
 from monitor436.packer import pack
 from monitor436.services.agent_file import packed
@@ -77,8 +80,8 @@ class DoctorTests(Stage):
 
     def test_all_is_well_beside_a_running_agent(self) -> None:
         """And the agent goes on: its session is the same one afterwards."""
-        server = self.site()
-        agent = self.joined_agent(server)
+        server = self.site(settings=structs.replace(on_segment("s1"), heartbeat=Heartbeat()))
+        agent = self.joined_agent(server)  # it would greet anew after two beats without an answer: 10 s, as they come
         status, found = self.examine(server)
         self.assertEqual((status, self.bad(found)), (0, {}))
         assert agent.process is not None

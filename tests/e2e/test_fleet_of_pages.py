@@ -95,10 +95,11 @@ class PagesTests(TestCase):
         probe = HttpProbe(reactor, 0.1)
         poller = Poller(reactor, probe)
         process = psutil.Process()
+        usual = 0  # descriptors: those of a round in which nobody stood still, as who is late loses the connection
         for number in range(120):
             await poller.poll(pages)
-            if number == 20:
-                before = process.memory_info().rss, len(os.listdir("/proc/self/fd"))
-        self.assertLess(process.memory_info().rss - before[0], 4 << 20)
-        self.assertLess(len(os.listdir("/proc/self/fd")) - before[1], 20)
+            if number <= 20:
+                before, usual = process.memory_info().rss, max(usual, len(os.listdir("/proc/self/fd")))
+        self.assertLess(process.memory_info().rss - before, 4 << 20)
+        self.assertLess(len(os.listdir("/proc/self/fd")) - usual, 20)
         await probe.close()

@@ -73,7 +73,8 @@ class HostileDatagramTests(Stage):
         settings = structs.replace(
             on_loopback(),
             beacon=Beacon(port=say, every=0.5, to=(LOOPBACK,), multicast=""),
-            heartbeat=Heartbeat(every=1.0, late=3.0, pings=3),  # two beats unanswered, and the agent greets anew
+            # Two beats unanswered, and the agent greets anew: no process here may be kept waiting for as long as that.
+            heartbeat=Heartbeat(every=2.0, late=6.0, pings=3),
         )
         self.site = self.server(settings)
         self.counters_file = self.folder / "counters.json"
@@ -129,6 +130,7 @@ class HostileDatagramTests(Stage):
         """Let it go on; what came for it meanwhile is read and answered."""
         agent.send(signal.SIGCONT)
         self.tap.read_by_agent()
+        self.tap.settle()  # a beat that it sent before it read is none of an agent that has answered
         beats = self.tap.kinds()["BEAT"]
         eventually(lambda: self.tap.kinds()["BEAT"] > beats, SOON, "it beats again")
 

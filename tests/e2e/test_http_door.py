@@ -24,6 +24,7 @@ from tests.web.authority import Authority, written
 NGINX = None if shutil.which("nginx", path="/usr/sbin:" + os.environ["PATH"]) else "no nginx here (Debian's package)"
 FRAME = """\
 daemon off;
+master_process off;  # a worker would outlive one that is killed
 user root;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log;

@@ -98,7 +98,8 @@ class PushTests(LizmonCase):
         push.says(f"INFO:  Publish was successful to {self.url(server)}/Jarvis/", SOON)
         server.stop()
         push.says(f"ERROR:  Publish failed to {self.url(server)}", SOON)
-        push.says("samples wait, again in 2 s", SOON)
+        again = rf"failed to {re.escape(self.url(server))}/.* waits?, again in 2 s$"  # the other's is said before
+        eventually(lambda: re.search(again, push.output, re.M), SOON, "it was asked again, and is still away")
         server.start()
         eventually(lambda: "well" if self._complete(push, server) else "", SOON, "all seconds were published")
         self.assertEqual(push.stop(), 0)

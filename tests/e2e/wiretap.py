@@ -229,7 +229,8 @@ class Wiretap:
     @staticmethod
     def _bound(port: int) -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if port:  # the server hears its neighbours there, too; a port of any number could be that of another relay
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         made.setsockopt(socket.SOL_SOCKET, TIMES, 1)
         made.bind((LOOPBACK, port))

@@ -77,6 +77,8 @@ class Rig:
 
     def keep(self, folder: Path) -> None:
         """Copy all that tells what happened."""
+        for machine in self.machines:
+            machine.kill()  # a file that is replaced or removed meanwhile could not be copied
         (folder / "story").write_text("\n".join(self.chaos.story))
         shutil.copytree(self.folder, folder / "rig", symlinks=True, ignore=NOT_KEPT)
 

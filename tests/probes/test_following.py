@@ -71,8 +71,19 @@ class RedirectTests(plain.ProbeCase):
 
     async def test_all_hops_share_one_time(self) -> None:
         """The second one hangs."""
-        farm = self.farm(lambda server, request: to("/x")(server, request) if b"/status" in request else None)
-        failure = await self.failure(self.http(0.6, follow=3), farm.target())
+        clock = plain.Timed()
+
+        def behave(server: Server, request: bytes) -> None:
+            if b"/status" in request:
+                clock.time.advance(0.5)
+                to("/x")(server, request)
+
+        farm = self.farm(behave)
+        told = Deferred.fromCoroutine(self.failure(self.http(0.6, on=clock, follow=3), farm.target()))
+        await self.until(lambda: len(farm.requests) == 2)
+        self.assertFalse(told.called)
+        clock.time.advance(0.1)
+        failure = await told
         self.assertEqual((failure.reason, failure.text), ("header", "it did not begin to answer within 0.6 s"))
 
     async def test_what_a_redirect_leads_to_is_bounded_as_well(self) -> None:

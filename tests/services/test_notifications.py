@@ -1,6 +1,8 @@
 """Board and notifications as a server has them, on real files: killed and started again wherever it may be."""
 
 import errno
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,13 +138,13 @@ class House:
 
 class NotificationsTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = House(Path(self.mktemp_folder()))
+        self.house = House(self.folder())
 
-    def mktemp_folder(self) -> str:
+    def folder(self) -> Path:
         """A folder of its own."""
-        folder = Path(self.mktemp())
-        folder.mkdir(parents=True)
-        return str(folder)
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        return folder
 
     def test_a_server_that_is_killed_goes_on_where_it_was(self) -> None:
         """Between the event and its notice, before it was sent, and after."""
@@ -207,7 +209,7 @@ class NotificationsTests(SynchronousTestCase):
 
     def test_the_first_start_with_notifiers_tells_what_is_bad_and_nothing_of_the_past(self) -> None:
         """Also when they come with HUP."""
-        house = House(Path(self.mktemp_folder()), Notify())
+        house = House(self.folder(), Notify())
         house.state([down("a"), down("b"), up("b"), happening("log_line", "critical", "c", "log")])
         house.passes(10)
         house.notifications.follow(NOTIFY)
@@ -324,7 +326,7 @@ class NotificationsTests(SynchronousTestCase):
 
     def test_the_last_copy_of_the_board_stands_behind_one_that_is_just_written(self) -> None:
         """They have one file, which would be that of the slower one, or of both."""
-        house = House(Path(self.mktemp_folder()), Notify())
+        house = House(self.folder(), Notify())
         house.passes(10)
         house.slow = []
         house.state([down("a")])
