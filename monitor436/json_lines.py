@@ -13,12 +13,11 @@ def keep(path: Path, line: bytes) -> None:
     file = os.open(path, FLAGS | os.O_CREAT, 0o600)
     try:
         os.fchmod(file, 0o600)
-        new = not os.fstat(file).st_size
+        if not os.fstat(file).st_size:  # it may be new: it is to be there after a power cut, before anything is in it
+            sync_folder(str(path.parent))
         add(file, line)
     finally:
         os.close(file)
-    if new:
-        sync_folder(str(path.parent))  # so that the file itself is there after a power cut
 
 
 def add(file: int, line: bytes) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from monitor436.cli.pushed.credentials import Certificate, Credentials, Nobody, TokenFile
 from monitor436.cli.pushed.posting import Poster, Trust
 from monitor436.cli.pushed.publishing import Publishing, Receiver
+from monitor436.cli.until_told import until_told
 from monitor436.model.fleet.inventory import read_line
 from monitor436.probes.web.tls import TlsOptions
 
@@ -135,16 +136,13 @@ def _run(publishing: Publishing, poster: Poster, once: bool, reactor: Any) -> No
         await settled
         await poster.close()
 
-    async def only_once() -> None:
+    async def publish() -> None:
+        publishing.startService()
         first: Deferred[None] = Deferred()
-        reactor.callLater(publishing.every + 0.01, first.callback, None)
+        if once:
+            reactor.callLater(publishing.every + 0.01, first.callback, None)
         await first
         publishing.stopService()
         await publishing.settled()
-        reactor.stop()
 
-    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(finish()))
-    reactor.callWhenRunning(publishing.startService)
-    if once:
-        reactor.callWhenRunning(lambda: Deferred.fromCoroutine(only_once()))
-    reactor.run()
+    until_told(publish, finish, reactor)

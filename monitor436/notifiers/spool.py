@@ -67,9 +67,13 @@ class Spool:
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = not self._path.exists()
-        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._size = os.fstat(self._file).st_size
-        json_lines.mend(self._file)
-        if new:
-            sync_folder(str(self._path.parent))
+        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.fstat(file).st_size
+            if not size:  # it may be new: it is to be there after a power cut, before anything is in it
+                sync_folder(str(self._path.parent))
+            json_lines.mend(file)
+        except OSError:
+            os.close(file)
+            raise
+        self._file, self._size = file, size

@@ -26,7 +26,6 @@ class RowFile:
 
     def open(self, found: Callable[[bytes], object]) -> None:
         """Take hold of it, and give every whole line to `found`. Raises BlockingIOError if another process has it."""
-        new = not self.path.exists()
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         rest = b""
@@ -38,7 +37,7 @@ class RowFile:
                     found(line)
         if rest:
             self._disk.ftruncate(self._file, self._size)
-        if new:
+        if not self._size:  # it may be new
             sync_folder(str(self.path.parent))
         self._disk.fdatasync(self._file)
 

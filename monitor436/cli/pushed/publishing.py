@@ -137,7 +137,7 @@ class Publishing(Periodic):
             if receiver.busy is not None:
                 waits.append(Deferred())
                 receiver.busy.addBoth(_told, waits[-1])
-        return DeferredList(waits)
+        return DeferredList(waits, consumeErrors=True)
 
     def _measured(self) -> None:
         values = self._measure()
