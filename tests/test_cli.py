@@ -15,6 +15,7 @@ from msgspec import json as fast
 
 from monitor436 import __version__
 from monitor436.cli import COMMANDS, main
+from monitor436.cli.tail import _lines as following
 from monitor436.model.event import Event
 from monitor436.model.hosts.roster import Seen
 from monitor436.model.keys.enrolment import Bound, Enrolment
@@ -142,6 +143,20 @@ class CommandTests(CommandCase):
         self.assertIn('did you mean "heartbeat"?', result.stderr)
         self.settings.write_text("events: ]\n")
         self.assertEqual(self.call("tail", "-c", self.settings).exit_code, 2)
+
+    def test_what_is_followed_goes_on_through_rotation(self) -> None:
+        """Also if the last lines of a file came just before that, and if there were two rotations between two looks."""
+        path = self.folder / "events.jsonl"
+        path.write_bytes(b"1\n")
+        followed = following(path, follow=True)
+        self.addCleanup(followed.close)
+        self.assertEqual([next(followed) for _ in range(2)], [(b"1\n", True), (b"", False)])
+        for number in (2, 3, 4):
+            with open(path, "ab") as file:
+                file.write(b"%d\n" % number)
+            if number < 4:
+                path.rename(path.with_name(f"{path.name}.20260101T00000{number}"))
+        self.assertEqual([next(followed) for _ in range(3)], [(b"2\n", False), (b"3\n", False), (b"4\n", False)])
 
     def test_tail_names_hosts_that_nobody_knows(self) -> None:
         """A slip must not look like silence; a pattern is no name, and a host may have nothing in this file."""

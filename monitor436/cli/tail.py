@@ -5,8 +5,9 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from msgspec import MsgspecError
@@ -158,28 +159,54 @@ def _text(line: bytes, wanted: object, as_json: bool) -> str | None:
 
 def _lines(path: Path, follow: bool) -> Iterator[tuple[bytes, bool]]:
     """(line, whether it was there already); an empty line when the past is over. Follows the name, not the file."""
-    past = True
-    while True:
-        with open(path, "rb") as file:
-            part = b""
-            while True:
-                for line in file:
-                    part += line
-                    if part.endswith(b"\n"):
-                        yield part, past
-                        part = b""
-                if not follow:
-                    return
-                if past:
-                    past = False
-                    yield b"", False
-                if _replaced(file.fileno(), path):
-                    break
-                time.sleep(POLL)
-
-
-def _replaced(opened: int, path: Path) -> bool:
+    past, part = True, b""
+    file: BinaryIO = open(path, "rb")  # noqa: SIM115  it is another one after each rotation
     try:
-        return not os.path.samestat(os.fstat(opened), os.stat(path))
+        while True:
+            replaced = _replaced(file, path)  # if so, nothing comes to it any more, and its rest is read now
+            for line in file:
+                part += line
+                if part.endswith(b"\n"):
+                    yield part, past
+                    part = b""
+            if not follow:
+                return
+            if past:
+                past = False
+                yield b"", False
+            if replaced:
+                read, part = file, b""
+                file = _next(read, path)
+                read.close()
+            else:
+                time.sleep(POLL)
+    finally:
+        file.close()
+
+
+def _replaced(file: BinaryIO, path: Path) -> bool:
+    try:
+        return not os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
         return False
+
+
+def _next(read: BinaryIO, path: Path) -> BinaryIO:
+    """The file that was begun after this one, which may be rotated away at any moment."""
+    while True:
+        name = _after(read, path)
+        with suppress(FileNotFoundError):
+            file = open(name, "rb")  # noqa: SIM115  whoever asked closes it
+            if _after(read, path) == name:
+                return file
+            file.close()
+
+
+def _after(read: BinaryIO, path: Path) -> Path:
+    """Its name at present; that of a file that was packed meanwhile is passed over."""
+    this = os.fstat(read.fileno())
+    for before, after in pairwise([*sorted(path.parent.glob(path.name + ".[0-9]*")), path]):
+        with suppress(FileNotFoundError):
+            if after.suffix != ".gz" and os.path.samestat(this, os.stat(before)):
+                return after
+    return path
