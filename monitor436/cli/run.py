@@ -2,18 +2,15 @@
 
 import errno
 import os
-import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import click
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ReactorNotRunning
 
 from monitor436.binder import DEFAULT
+from monitor436.cli.until_told import end_once
 
 
 @click.command()
@@ -50,14 +47,3 @@ def run(path: str, here: bool) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", lambda: leave().addBoth(lambda _: monitor.stopService()))
     reactor.callWhenRunning(end_once, reactor)
     reactor.run()
-
-
-def end_once(reactor: Any) -> None:
-    """TERM and INT end the server; a second one, as an impatient Ctrl-C sends it, changes nothing."""
-
-    def stop() -> None:
-        with suppress(ReactorNotRunning):
-            reactor.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: reactor.callFromThread(stop))

@@ -1,9 +1,12 @@
 """Runs something until it is over, or somebody ends it by TERM or Ctrl-C: then it may end what it began."""
 
+import signal
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.python.failure import Failure
 
 Turn = Callable[[], Coroutine[Any, Any, None]]
@@ -28,9 +31,10 @@ def until_told(work: Turn, end: Turn, reactor: Any) -> bool:
             return
         if isinstance(outcome, Failure):
             failed.append(outcome)
-        reactor.stop()
+        _stop(reactor)  # it may be told in this turn, too
 
     def begin() -> None:
+        end_once(reactor)
         running.append(Deferred.fromCoroutine(whole()))
         running[0].addBoth(over)
 
@@ -47,3 +51,14 @@ def until_told(work: Turn, end: Turn, reactor: Any) -> bool:
     if failed:
         failed[0].raiseException()
     return bool(ended)
+
+
+def end_once(reactor: Any) -> None:
+    """From now on TERM and INT end what runs; a second one, as an impatient Ctrl-C sends it, changes nothing."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor))
+
+
+def _stop(reactor: Any) -> None:
+    with suppress(ReactorNotRunning):
+        reactor.stop()

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import signal
+import socket
 import time
 import unittest
 from pathlib import Path
@@ -13,6 +15,7 @@ from msgspec import structs
 
 from monitor436.model.settings.http import Http
 from tests.e2e.patience import eventually
+from tests.e2e.ports import LOOPBACK, free_port
 from tests.e2e.processes import MONITOR436, Process, run
 from tests.e2e.servers import SOON, Server, on_loopback
 from tests.e2e.stage import Stage
@@ -109,6 +112,19 @@ class PushTests(LizmonCase):
         counted = sum(each["count"] for each in told["summary:by-hour:cpu"]["averages"])
         self.assertEqual(counted, len(seconds))
         self.assertIn(f"ERROR:  Publish failed to {away}", push.output)
+        self.assertIn("not published", push.output)
+
+    def test_an_impatient_admin_is_heard_once(self) -> None:
+        """A sample that is on its way has two seconds; who says so again meanwhile gets no traceback."""
+        with socket.create_server((LOOPBACK, free_port())) as deaf:
+            deaf.settimeout(SOON)
+            push = self.push("--publish", f"http://{LOOPBACK}:{deaf.getsockname()[1]}/api/perf")
+            link, _ = deaf.accept()
+            with link:
+                for number in (signal.SIGINT, signal.SIGTERM):  # two of the same could become one
+                    push.send(number)
+                self.assertEqual(push.ended(), 0)
+        self.assertNotIn("Traceback", push.output)
         self.assertIn("not published", push.output)
 
     def test_once_says_by_its_status_whether_it_was_published(self) -> None:
