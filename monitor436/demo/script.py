@@ -104,7 +104,8 @@ async def sweep(stage: Stage) -> str:
 
 async def fleet(stage: Stage) -> str:
     """Sixty status pages are asked, and their answers summed up by application and version."""
-    status, told, problem = await stage.command("report", "-i", str(stage.pages.inventory), "-q", "95", "--json")
+    asks = "report", "-i", str(stage.pages.inventory), "-q", "95", "-t", f"{PATIENCE:g}"
+    status, told, problem = await stage.command(*asks, "--json")
     if status:
         raise Missed(f"report ended with status {status}: {problem}")
     found = json.decode(told, type=Report)

@@ -36,9 +36,14 @@ class DemoTests(TestCase):
             self.addCleanup(rehearsal.kill)
             rehearsal.says("plan in force", 2 * SOON)
             children = Path(f"/proc/{rehearsal.pid}/task/{rehearsal.pid}/children")
-            for agent in children.read_text().split():
-                with suppress(ProcessLookupError):  # the rehearsal goes on, and kills one of them itself
-                    os.kill(int(agent), signal.SIGINT)
-            eventually(lambda: not children.read_text(), SOON, "the agents have ended")
+
+            def interrupted() -> list[str]:
+                agents = children.read_text().split()
+                for agent in agents:
+                    with suppress(ProcessLookupError):  # the rehearsal goes on, and kills one of them itself
+                        os.kill(int(agent), signal.SIGINT)
+                return agents  # again and again: it starts that one anew, if this takes its time
+
+            eventually(lambda: not interrupted(), SOON, "the agents have ended")
             self.assertEqual(rehearsal.stop(signal.SIGINT), 130)
             self.assertNotIn("Traceback", rehearsal.output)

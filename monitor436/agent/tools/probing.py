@@ -127,7 +127,7 @@ def greet(identity: Identity, address: "tuple[str, int]") -> Knock:
                     datagram, _ = talks.recvfrom(2048)
                     if _welcomes(datagram, key, nonce):
                         return Knock("taken", "")
-    return _why_silent(hello, address)
+    return _why_silent(hello, address, key, nonce)
 
 
 def _welcomes(datagram: bytes, key: wire.Key, nonce: bytes) -> bool:
@@ -139,14 +139,18 @@ def _welcomes(datagram: bytes, key: wire.Key, nonce: bytes) -> bool:
     return bool(answer.kind == wire.WELCOME and answer.nonce == nonce)
 
 
-def _why_silent(hello: bytes, address: "tuple[str, int]") -> Knock:
-    """What the network says, on a socket that is told: the greeting itself goes from one that is not."""
+def _why_silent(hello: bytes, address: "tuple[str, int]", key: wire.Key, nonce: bytes) -> Knock:
+    """What the network says, on a socket that is told: the greeting itself goes from one that is not.
+
+    A server that was only late answers here, as it answers each greeting to where that came from.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as talks:
         talks.settimeout(GREETING_EVERY)
         try:
             talks.connect(address)
             talks.send(hello)
-            talks.recv(2048)
+            if _welcomes(talks.recv(2048), key, nonce):
+                return Knock("taken", "")
         except ConnectionRefusedError:
             return Knock("closed", "nobody listens there")
         except socket.timeout:
