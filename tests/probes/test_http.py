@@ -31,13 +31,6 @@ PATIENCE = 30.0  # seconds, where it is not, however busy this machine is
 BOMB = gzip.compress(b"0" * 100_000_000)
 
 
-def unused() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 class ProbeCase(TestCase):
     """Shared: farms that are closed at the end, and a probe."""
 
@@ -55,6 +48,13 @@ class ProbeCase(TestCase):
         probe = self.made(on, *(args or (PATIENCE,)), **options)
         self.addCleanup(lambda: Deferred.fromCoroutine(probe.close()))
         return probe
+
+    def unused(self) -> int:
+        """A port on which nothing listens until this test ends: it is taken, so nobody else begins to."""
+        taken = socket.socket()
+        self.addCleanup(taken.close)
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
     def mktemp_folder(self) -> Path:
         """A folder of this test."""
@@ -311,7 +311,7 @@ class HostileTests(ProbeCase):
 
     async def test_nothing_listens(self) -> None:
         """And the sentence says so."""
-        number = unused()
+        number = self.unused()
         target = Target("x", f"http://127.0.0.1:{number}/", "127.0.0.1", number)
         for probe in (self.http(), TcpProbe(reactor, PATIENCE)):
             failure = await self.failure(probe, target)
@@ -488,7 +488,7 @@ class RoundTests(ProbeCase):
         """Descriptors and memory are those after the first rounds."""
         fine = self.farm(lambda server, request: server.write(ok()))
         broken = self.farm(lambda server, request: server.end())
-        number = unused()
+        number = self.unused()
         refusing = Target("r", f"http://127.0.0.1:{number}/", "127.0.0.1", number)
         targets = [farm.target(f"/{place}") for place in range(10) for farm in (fine, broken)] + [refusing]
         poller = Poller(reactor, self.http(5.0))
