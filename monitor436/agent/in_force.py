@@ -26,9 +26,12 @@ class InForce:
         return kept is not None and not self._put_in_force(kept)
 
     def lacks(self, wanted: str) -> bool:
-        """Whether a server wants a plan to be in force here that is not."""
+        """Whether a server wants a plan to be in force here that is not.
+
+        One that was refused is lacked again once another was wanted: it is tried anew then, and told of anew.
+        """
         if wanted and wanted != self._refused:
-            self._refused = ""  # whoever wants the refused one later tries it anew, and is told anew
+            self._refused = ""
         return bool(wanted) and wanted not in (self.digest, self._refused)
 
     def adopt(self, wanted: str, body: bytes) -> "list[dict[str, object]]":

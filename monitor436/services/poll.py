@@ -153,7 +153,6 @@ class PollService(Periodic):
         try:
             found = await self._poller.read(targets, self._found)
         finally:
-            pulse.beat()
             pulse.stopService()
         silent = ""
         if canary:
