@@ -1,30 +1,19 @@
 """The disk of the rig, before anything is proved with it: it forgets what it may, and nothing else."""
 
-import os
 import random
 import subprocess
 import sys
-import unittest
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from tests.faults.disk import FSYNC, WRITE, Disk, made_shim
-
-SIZE = 1 << 20
+from tests.faults.disk import FSYNC, WRITE
+from tests.faults.small_disks import SmallDisksCase
 
 
-class DiskTests(unittest.TestCase):
+class DiskTests(SmallDisksCase):
     """Small programs that use it."""
 
     def setUp(self) -> None:
-        if os.geteuid() != 0:
-            self.skipTest("mounting a small disk needs root")
-        self.folder = Path(self.enterContext(TemporaryDirectory(prefix="m436-")))
-        shim, why = made_shim(self.folder)
-        if why:
-            self.skipTest(why)
-        self.disk = Disk(self.folder / "disk", SIZE, shim)
-        self.addCleanup(self.disk.close)
+        super().setUp()
+        self.disk = self.made_disk("disk")
 
     def run_on_it(self, program: str) -> str:
         """What a program says that runs in the disk's folder."""

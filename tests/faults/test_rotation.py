@@ -1,15 +1,11 @@
 """The events file on a disk that fails while it is rotated, and then loses its power."""
 
-import os
 import random
 import subprocess
 import sys
-import unittest
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tests.e2e.processes import ROOT
-from tests.faults.disk import Disk, made_shim
+from tests.faults.small_disks import SmallDisksCase
 
 SEEDS = 10
 PROGRAM = """
@@ -48,23 +44,14 @@ for line in ("one", "two", "three"):
 """  # it tells which lines are durable, and is killed
 
 
-class RotationTests(unittest.TestCase):
+class RotationTests(SmallDisksCase):
     """A new file is made under the old name; until the folder is synced, a power cut may take that back."""
-
-    def setUp(self) -> None:
-        if os.geteuid() != 0:
-            self.skipTest("mounting a small disk needs root")
-        self.folder = Path(self.enterContext(TemporaryDirectory(prefix="m436-")))
-        self.shim, why = made_shim(self.folder)
-        if why:
-            self.skipTest(why)
 
     def test_no_line_is_durable_in_a_file_whose_name_is_not(self) -> None:
         """Neither at once nor later, when the disk is well again."""
         for last in ("two", "three"):
             for seed in range(SEEDS):
-                disk = Disk(self.folder / f"{last}-{seed}", 4 << 20, self.shim)
-                self.addCleanup(disk.close)
+                disk = self.made_disk(f"{last}-{seed}", 4 << 20)
                 given = [str(ROOT), str(disk.at / "events.jsonl"), last]
                 told = subprocess.run(
                     [*disk.prefix(), sys.executable, "-c", PROGRAM, *given], check=True, text=True, capture_output=True

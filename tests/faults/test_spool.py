@@ -1,17 +1,14 @@
 """The agent's spool on a disk that fails and forgets: no segment comes back that no server was told of any more."""
 
 import json
-import os
 import random
 import subprocess
 import sys
-import unittest
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from monitor436.agent.store.spool import Spool
 from tests.e2e.processes import ROOT
-from tests.faults.disk import FSYNC, OPEN, RENAME, WRITE, Disk, made_shim
+from tests.faults.disk import FSYNC, OPEN, RENAME, WRITE, Disk
+from tests.faults.small_disks import SmallDisksCase
 
 SEEDS = 20
 RUNS = 3  # of an agent, each of which finds everything acknowledged at once
@@ -60,22 +57,8 @@ print(json.dumps([json.loads(each[-1].decode())["text"] for each in spool.take(1
 """
 
 
-class SpoolTests(unittest.TestCase):
+class SpoolTests(SmallDisksCase):
     """Agents that run one after the other, until the power is cut."""
-
-    def setUp(self) -> None:
-        if os.geteuid() != 0:
-            self.skipTest("mounting a small disk needs root")
-        self.folder = Path(self.enterContext(TemporaryDirectory(prefix="m436-")))
-        self.shim, why = made_shim(self.folder)
-        if why:
-            self.skipTest(why)
-
-    def disk(self, name: str) -> Disk:
-        """An empty one."""
-        disk = Disk(self.folder / name, 1 << 20, self.shim)
-        self.addCleanup(disk.close)
-        return disk
 
     def run_on(self, disk: Disk, program: str, number: int, *words: str) -> "subprocess.CompletedProcess[str]":
         """A run of an agent."""
@@ -91,7 +74,7 @@ class SpoolTests(unittest.TestCase):
     def test_what_comes_back_in_a_power_cut_was_named_until_then(self) -> None:
         """A server forgets the numbers of spools that are not named: one that came back would be taken for new."""
         for seed in range(SEEDS):
-            disk = self.disk(f"forgets-{seed}")
+            disk = self.made_disk(f"forgets-{seed}")
             for number in range(1, RUNS + 1):
                 named = self.live_in(disk, number)
             disk.cut_power(random.Random(seed))
@@ -104,7 +87,7 @@ class SpoolTests(unittest.TestCase):
         dice = random.Random(436)
         ran = 0
         for seed in range(SEEDS):
-            disk = self.disk(f"fails-{seed}")
+            disk = self.made_disk(f"fails-{seed}")
             named = self.live_in(disk, 1)
             for number in range(2, RUNS + 2):
                 disk.fail(dice.choice([FSYNC, OPEN, RENAME, WRITE, FSYNC | RENAME]), 0.3)
@@ -121,7 +104,7 @@ class SpoolTests(unittest.TestCase):
     def test_what_a_run_tells_that_the_one_before_left_stays(self) -> None:
         """The one before was killed while it waited for the disk, or when that had failed."""
         for how in ("waits", "fails"):
-            disk = self.disk(how)
+            disk = self.made_disk(how)
             self.assertEqual(self.run_on(disk, KILLED, 1, how).returncode, 9, how)
             disk.heal()
             told = json.loads(self.run_on(disk, TOLD, 2).stdout)
